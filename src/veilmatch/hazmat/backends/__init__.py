@@ -1,0 +1,1 @@
+"""Backends: the same kernels twice, portable (libsodium, always there) and native (Rust)."""

@@ -1,0 +1,1 @@
+"""Harmless pictures out of a seed: what demo, tests and benchmarks look at instead of anybody's."""
