@@ -50,9 +50,7 @@ class Reader:
         """Read ``value`` exactly. Raises EncodingError if other bytes stand there."""
         start = self.offset
         if self.take(len(value), field) != value:
-            raise EncodingError(
-                f"{self._what} has the wrong {field}", field=field, offset=start
-            )
+            raise EncodingError(f"{self._what} has the wrong {field}", field=field, offset=start)
 
     def finish(self) -> None:
         """Refuse bytes after the end of the record."""

@@ -132,8 +132,6 @@ def expand_message_xmd(message: bytes, dst: bytes, length: int) -> bytes:
     Raises:
         LengthError: The tag is empty or over 255 bytes, or the output over 255 blocks.
     """
-
-
     if not 0 < len(dst) <= 255:
         raise LengthError("dst", 255, len(dst))
     block_count = -(-length // 64)

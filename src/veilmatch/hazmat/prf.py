@@ -53,9 +53,7 @@ def evaluate_prf(key: SecretBytes, purpose: str, *fields: bytes) -> bytes:
 def expand_prf(key: SecretBytes, purpose: str, length: int, *fields: bytes) -> bytes:
     """Return ``length`` pseudorandom bytes: the PRF at counters 0, 1, … (four bytes each)."""
     count = -(-length // PRF_LEN)
-    blocks = [
-        evaluate_prf(key, purpose, *fields, i.to_bytes(4, "big")) for i in range(count)
-    ]
+    blocks = [evaluate_prf(key, purpose, *fields, i.to_bytes(4, "big")) for i in range(count)]
     return b"".join(blocks)[:length]
 
 

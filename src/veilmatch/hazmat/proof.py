@@ -161,8 +161,6 @@ def verify_knowledge(public: bytes, binding: bytes, proof: Proof) -> None:
         ProofError: The proof does not verify.
     """
     parse_elements(one(public), field="public")
-    commitment = add(
-        mul_base(one(proof.response)), mul(proof.challenge, one(public))
-    ).tobytes()
+    commitment = add(mul_base(one(proof.response)), mul(proof.challenge, one(public))).tobytes()
     if _challenge(KNOWLEDGE_CONTEXT, public, commitment, binding) != proof.challenge:
         raise ProofError("a proof of knowledge does not verify")

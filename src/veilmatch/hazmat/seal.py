@@ -89,9 +89,7 @@ def deterministic_seal_slots(
     threads: int = 1,
 ) -> Bytes:
     """Make slots Q | seal(KDF(S, Q), payload key); see ``Backend.seal_slots``. ``(n, 128)``."""
-    arrays = [
-        np.ascontiguousarray(a) for a in (beta, gamma, payload_keys, aads, salts)
-    ]
+    arrays = [np.ascontiguousarray(a) for a in (beta, gamma, payload_keys, aads, salts)]
     return current().seal_slots(
         np.ascontiguousarray(left),
         np.ascontiguousarray(right),

@@ -38,8 +38,7 @@ def sign_approval(key: SigningKey, release_id: bytes) -> Approval:
 def approvals_to_bytes(approvals: Iterable[Approval]) -> bytes:
     """Serialise approvals as canonical JSON."""
     items: list[Json] = [
-        {"public_key": one.public_key.hex(), "signature": one.signature.hex()}
-        for one in approvals
+        {"public_key": one.public_key.hex(), "signature": one.signature.hex()} for one in approvals
     ]
     return to_canonical_json({"format": _FORMAT, "approvals": items})
 

@@ -79,7 +79,7 @@ class Parameters:
 
     @property
     def threshold(self) -> int:
-        """t of the published protocol: this many matches do not open, one more does."""
+        """T of the published protocol: this many matches do not open, one more does."""
         return self.min_shares - 1
 
 
