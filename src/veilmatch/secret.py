@@ -14,7 +14,7 @@ from typing import NoReturn
 from veilmatch.errors import LengthError
 
 RandomSource = Callable[[int], bytes]
-"""Gives that many random bytes. The system's is ``os.urandom``; tests and vectors pass their own."""
+"""Gives that many random bytes: ``os.urandom``, or what a test or a vector passes."""
 
 SYSTEM_RANDOM: RandomSource = os.urandom
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -139,7 +140,7 @@ def parse_hash_list(data: bytes) -> HashList:
     verify_signature(provider.public_key, _PURPOSE, to_canonical_json(signed), signature)
     width = -(-bit_len // 8)
     rows = [_parse_hash_line(line, width, i + 2) for i, line in enumerate(lines[1:-1])]
-    if any(a >= b for a, b in zip(rows, rows[1:], strict=False)):
+    if any(a >= b for a, b in pairwise(rows)):
         raise DuplicateError("the hash list is not in ascending order without repeats")
     listed = HashList(provider, algorithm, bit_len, to_batch(rows, width), salt, content_class)
     if len(rows) != count or listed.commitment != commitment:

@@ -74,6 +74,7 @@ class DeterministicRandom:
         self._counter = 0
 
     def __call__(self, length: int) -> bytes:
+        """Return the next ``length`` bytes of the stream."""
         self._counter += 1
         block = length_prefixed(self._seed, self._counter.to_bytes(8, "big"))
         return hashlib.shake_256(block).digest(length)

@@ -92,7 +92,9 @@ def _payload_keys(keys: Bytes, opened: Flags, slot_count: int) -> tuple[Bytes, F
     first = open_slot.argmax(axis=1)
     key = np.take_along_axis(by_voucher, first[:, None, None], axis=1)[:, 0]
     differs = (by_voucher != key[:, None, :]).any(axis=2) & open_slot
-    return key, open_slot.any(axis=1), differs.any(axis=1)
+    any_open: Flags = open_slot.any(axis=1)
+    disagree: Flags = differs.any(axis=1)
+    return key, any_open, disagree
 
 
 def match_vouchers(
@@ -130,13 +132,13 @@ def match_vouchers(
     )
     key, any_open, differs = _payload_keys(keys, opened, layout.slot_count)
     results = [MatchResult(MatchOutcome.NO_MATCH)] * len(vouchers)
-    for i in np.flatnonzero(any_open):
+    for i in np.flatnonzero(any_open).tolist():
         results[i] = MatchResult(MatchOutcome.INVALID)
     good = np.flatnonzero(any_open & ~differs)
     if len(good):
-        rct = to_batch((vouchers[i].rct for i in good), layout.rct_len)
+        rct = to_batch((vouchers[i].rct for i in good.tolist()), layout.rct_len)
         inner, unsealed = open_batch(key[good], rct, aads[good])
-        for row, i in enumerate(good):
+        for row, i in enumerate(good.tolist()):
             if unsealed[row]:
                 share = _parse_inner(inner[row].tobytes(), vouchers[i], layout)
                 results[i] = MatchResult(MatchOutcome.MATCH, share)

@@ -39,7 +39,7 @@ def unseal_items(adkey: SecretBytes, account: bytes, shares: Sequence[Share]) ->
     keys = np.broadcast_to(np.frombuffer(adkey.reveal(), np.uint8), (len(shares), KEY_LEN))
     plain, good = open_batch(keys, sealed, aads)
     items = []
-    for i in np.flatnonzero(good):
+    for i in np.flatnonzero(good).tolist():
         try:
             items.append(OpenedItem(shares[i], parse_associated_data(plain[i].tobytes())))
         except EncodingError:
