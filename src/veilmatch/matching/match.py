@@ -17,6 +17,7 @@ from veilmatch.hazmat.backends.interface import SCALAR_LEN, SLOT_LEN, Bytes, Fla
 from veilmatch.hazmat.dhf import WORD_LEN
 from veilmatch.hazmat.group import as_rows, to_batch
 from veilmatch.hazmat.seal import open_batch, open_slots
+from veilmatch.release.manifest import RELEASE_ID_LEN
 from veilmatch.table.secret import TableSecret
 from veilmatch.voucher.account_secret import ASSET_ID_LEN
 from veilmatch.voucher.voucher import AAD_LEN, Voucher, VoucherLayout
@@ -59,16 +60,20 @@ class Share:
         return "Share(<private>)"
 
 
-def parse_share(data: bytes, layout: VoucherLayout) -> Share:
-    """Parse the store's form of a share. Raises EncodingError."""
+def parse_share(data: bytes, dhf_width: int) -> Share:
+    """Parse the store's form of a share; what is left at the end is adct.
+
+    Raises:
+        EncodingError: Too short.
+    """
     reader = Reader(data, "share")
     share = Share(
         reader.take(ASSET_ID_LEN, "id"),
-        reader.take(32, "release_id"),
-        reader.take(WORD_LEN * (1 + layout.dhf_width), "words"),
+        reader.take(RELEASE_ID_LEN, "release_id"),
+        reader.take(WORD_LEN * (1 + dhf_width), "words"),
         reader.take(SCALAR_LEN, "point"),
         reader.take(SCALAR_LEN, "value"),
-        reader.take(layout.adct_len, "adct"),
+        reader.take(len(data) - reader.offset, "adct"),
     )
     reader.finish()
     return share
@@ -92,8 +97,8 @@ def _payload_keys(keys: Bytes, opened: Flags, slot_count: int) -> tuple[Bytes, F
     first = open_slot.argmax(axis=1)
     key = np.take_along_axis(by_voucher, first[:, None, None], axis=1)[:, 0]
     differs = (by_voucher != key[:, None, :]).any(axis=2) & open_slot
-    any_open: Flags = open_slot.any(axis=1)
-    disagree: Flags = differs.any(axis=1)
+    any_open: Flags = np.asarray(open_slot.any(axis=1))
+    disagree: Flags = np.asarray(differs.any(axis=1))
     return key, any_open, disagree
 
 

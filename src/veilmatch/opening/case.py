@@ -13,7 +13,6 @@ from veilmatch.matching.match_set import MatchSet
 from veilmatch.opening.detect import detect
 from veilmatch.opening.recover import recover_adkeys
 from veilmatch.opening.unseal import OpenedItem, unseal_items
-from veilmatch.release.manifest import Parameters
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,14 @@ def _words(shares: list[Share]) -> tuple[Words, Words]:
     return np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1:])
 
 
-def open_account(account: bytes, matches: MatchSet, parameters: Parameters) -> Opening:
+def open_account(account: bytes, matches: MatchSet, *, min_shares: int, delta_max: int) -> Opening:
     """Open the real matches of one account, or raise and reveal nothing.
 
     Args:
         account: The account pseudonym, 16 bytes.
         matches: Its distinct matches, real and synthetic.
-        parameters: Of the releases they were made for.
+        min_shares: Of the releases they were made for.
+        delta_max: Attempts of the detection.
 
     Returns:
         At least ``min_shares`` opened items.
@@ -58,13 +58,13 @@ def open_account(account: bytes, matches: MatchSet, parameters: Parameters) -> O
             for the anomaly queue, never for a reviewer.
     """
     shares = list(matches)
-    if len(shares) < parameters.min_shares:
-        raise TooFewSharesError(len(shares), parameters.min_shares)
+    if len(shares) < min_shares:
+        raise TooFewSharesError(len(shares), min_shares)
     inputs, outputs = _words(shares)
-    found = detect(inputs, outputs, parameters.min_shares, parameters.delta_max)
+    found = detect(inputs, outputs, min_shares, delta_max)
     detected = [share for share, real in zip(shares, found, strict=True) if real]
-    for adkey in recover_adkeys(detected, parameters.min_shares):
+    for adkey in recover_adkeys(detected, min_shares):
         items = unseal_items(adkey, account, detected)
-        if len(items) >= parameters.min_shares:
+        if len(items) >= min_shares:
             return Opening(tuple(items), len(detected) - len(items), len(shares) - len(detected))
     raise VerificationError("the detected matches do not open")

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from veilmatch.errors import EncodingError
-from veilmatch.hazmat.backends.interface import KEY_LEN
-from veilmatch.hazmat.group import to_batch
-from veilmatch.hazmat.seal import open_batch
+from veilmatch.errors import InputError, VerificationError
+from veilmatch.hazmat.seal import unseal
 from veilmatch.matching.match import Share
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.associated_data import AssociatedData, parse_associated_data
-from veilmatch.voucher.voucher import AAD_LEN, associated_aad
+from veilmatch.voucher.voucher import associated_aad
 
 
 @dataclass(frozen=True)
@@ -29,19 +25,16 @@ class OpenedItem:
 
 
 def unseal_items(adkey: SecretBytes, account: bytes, shares: Sequence[Share]) -> list[OpenedItem]:
-    """Open the associated data of each share; those that do not open are left out."""
-    if not shares:
-        return []
-    aads = to_batch(
-        (associated_aad(account, share.release_id, share.asset_id) for share in shares), AAD_LEN
-    )
-    sealed = to_batch((share.adct for share in shares), len(shares[0].adct))
-    keys = np.broadcast_to(np.frombuffer(adkey.reveal(), np.uint8), (len(shares), KEY_LEN))
-    plain, good = open_batch(keys, sealed, aads)
+    """Open the associated data of each share; those that do not open are left out.
+
+    The caller counts what is missing: fewer items than shares.
+    """
     items = []
-    for i in np.flatnonzero(good).tolist():
+    for share in shares:
+        aad = associated_aad(account, share.release_id, share.asset_id)
         try:
-            items.append(OpenedItem(shares[i], parse_associated_data(plain[i].tobytes())))
-        except EncodingError:
-            continue  # counted by the caller: fewer items than shares
+            data = parse_associated_data(unseal(adkey, share.adct, aad))
+        except (VerificationError, InputError):
+            continue
+        items.append(OpenedItem(share, data))
     return items

@@ -32,15 +32,20 @@ def max_derivative_len(ad_len: int, image_hash_len: int) -> int:
     return ad_len - _OVERHEAD_LEN - image_hash_len
 
 
-def pad_associated_data(data: AssociatedData, ad_len: int) -> bytes:
-    """Serialise and pad to ``ad_len`` bytes. Raises LengthError if it does not fit."""
-    packed = (
+def pack_associated_data(data: AssociatedData) -> bytes:
+    """Serialise without padding, for the store."""
+    return (
         bytes([_VERSION])
         + len(data.image_hash).to_bytes(2, "big")
         + data.image_hash
         + len(data.derivative).to_bytes(4, "big")
         + data.derivative
     )
+
+
+def pad_associated_data(data: AssociatedData, ad_len: int) -> bytes:
+    """Serialise and pad to ``ad_len`` bytes. Raises LengthError if it does not fit."""
+    packed = pack_associated_data(data)
     if len(packed) > ad_len:
         raise LengthError("associated data", ad_len, len(packed))
     return packed.ljust(ad_len, b"\x00")
