@@ -99,7 +99,7 @@ class ReleaseSite:
         try:
             with open(temporary, "wb") as out:
                 out.write(table.header())
-                out.write(memoryview(table.rows).cast("B"))
+                table.rows.tofile(out)
                 out.flush()
                 os.fsync(out.fileno())
             os.replace(temporary, folder / TABLE)
