@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
 
+from veilmatch.cli.console import print_json, progress, say
 from veilmatch.client.account_file import load_account_file, save_account_file
 from veilmatch.client.policy_file import load_policy
 from veilmatch.client.release_store import ReleaseUpdate
@@ -41,23 +38,17 @@ _STATE = Path("veilmatch-client.db")
 
 @contextmanager
 def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show progress on standard error, where that is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    bar = ProgressBar(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    """Show progress on standard error."""
+    with progress() as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _finish(as_json: bool, value: dict[str, Any], text: str) -> None:
-    typer.echo(json.dumps(value, sort_keys=True) if as_json else text)
+    if as_json:
+        print_json(value)
+    else:
+        say(text)
 
 
 def _open(state: Path, threads: int = 1) -> Client:
@@ -113,8 +104,8 @@ def _send_text(report: SendReport) -> str:
 def _add_all(client: Client, paths: list[Path]) -> AddReport:
     total = AddReport()
     for path in paths:
-        with _bar("hashing") as progress:
-            report = client.add_folder(path, progress)
+        with _bar("hashing") as show:
+            report = client.add_folder(path, show)
         total.added += report.added
         total.known += report.known
         total.refused.update(report.refused)
@@ -159,8 +150,8 @@ def add(paths: Paths, state: State = _STATE, threads: Threads = 1, as_json: AsJs
 @app.command()
 def send(state: State = _STATE, threads: Threads = 1, as_json: AsJson = False) -> None:
     """Send what waits: deletions, then vouchers."""
-    with _open(state, threads) as client, _bar("sending") as progress:
-        report = client.send(progress)
+    with _open(state, threads) as client, _bar("sending") as show:
+        report = client.send(show)
     _finish(as_json, {"send": asdict(report)}, _send_text(report))
 
 
@@ -168,11 +159,11 @@ def send(state: State = _STATE, threads: Threads = 1, as_json: AsJson = False) -
 def run(paths: Paths, state: State = _STATE, threads: Threads = 1, as_json: AsJson = False) -> None:
     """Update, add and send in one go. Stop it at any time and start it again."""
     with _open(state, threads) as client:
-        with _bar("fetching the table") as progress:
-            release = client.update_release(progress)
+        with _bar("fetching the table") as show:
+            release = client.update_release(show)
         added = _add_all(client, paths)
-        with _bar("sending") as progress:
-            sent = client.send(progress)
+        with _bar("sending") as show:
+            sent = client.send(show)
     value = {"release": _release_json(release), "add": _add_json(added), "send": asdict(sent)}
     text = "\n".join([_release_text(release), _add_text(added), _send_text(sent)])
     _finish(as_json, value, text)
@@ -231,28 +222,33 @@ def status(
 
 @app.command("export-account")
 def export_account(
-    to: Annotated[Path, typer.Argument(help="The new file; only you can read it.")],
+    out: Annotated[Path, typer.Option("--out", help="The new file; only you can read it.")],
     state: State = _STATE,
     as_json: AsJson = False,
 ) -> None:
     """Write account secret and decisions to a file, for another device of this account."""
     with _open(state) as client:
-        save_account_file(to, client.export_account())
+        save_account_file(out, client.export_account())
     text = (
-        f"account written: {to}\n"
+        f"account written: {out}\n"
         "whoever has it can open everything this account sealed: move it over an end-to-end "
         "encrypted channel, never through the service, and remove it afterwards"
     )
-    _finish(as_json, {"account": str(to)}, text)
+    _finish(as_json, {"account": str(out)}, text)
 
 
 @app.command("import-account")
 def import_account(
-    source: Annotated[Path, typer.Argument(help="A file of veilmatch client export-account.")],
+    account: Annotated[Path, typer.Option("--account", help="The other device's export.")],
     state: State = _STATE,
     as_json: AsJson = False,
 ) -> None:
     """Take over what another device of this account decided since."""
     with _open(state) as client:
-        news = client.import_account(load_account_file(source))
+        news = client.import_account(load_account_file(account))
     _finish(as_json, {"news": news}, f"taken over: {news} decisions")
+
+
+def register(root: typer.Typer) -> None:
+    """Add the commands to the program."""
+    root.add_typer(app, name="client")
