@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,7 @@ SMALL = Parameters(
     min_shares=4,
     dhf_width=8,
     delta_max=3,
-    ad_len=1024,
+    ad_len=4096,
     synthetic=SyntheticSchedule(rate=0.0, probability_cap=0.0),
 )
 _KEYS = tuple(SigningKey(SecretBytes(bytes([n]) * 32)) for n in (1, 2))
@@ -157,6 +158,7 @@ class Faults:
     drop_table_at: int = 0  # the connection breaks there, once per request
     ignore_range: bool = False
     drop_replies: int = 0  # every n-th POST is stored, and its reply never comes
+    late_reply_s: float = 0.0  # a POST is stored, and its reply comes later
     max_vouchers: int = 10_000  # more in a batch: 413
 
 
@@ -329,6 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
         if drop and service.requests["POST"] % drop == 0:
             self.close_connection = True
             return
+        time.sleep(service.faults.late_reply_s)
         self._answer(status)
 
     def do_DELETE(self) -> None:
