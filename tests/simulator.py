@@ -145,7 +145,12 @@ class Service:
         self.waiting.clear()
 
     def open(self, account: bytes, parameters: Parameters) -> Opening:
-        return open_account(account, self.matches.get(account, MatchSet()), parameters)
+        return open_account(
+            account,
+            self.matches.get(account, MatchSet()),
+            min_shares=parameters.min_shares,
+            delta_max=parameters.delta_max,
+        )
 
 
 class House:

@@ -232,7 +232,7 @@ def _shares_hex(shares: list[Share]) -> list[str]:
 def _opening() -> list[Family]:
     account = AccountSecret(SecretBytes(bytes(range(32))))
     parameters = Parameters(min_shares=4, dhf_width=3, delta_max=3, ad_len=512)
-    small = {"min_shares": 4, "dhf_width": 3, "delta_max": 3, "ad_len": 64}
+    small = {"min_shares": 4, "dhf_width": 3, "delta_max": 3}
     foreign = AccountSecret(SecretBytes(bytes(range(1, 33))))
 
     def shares(real: int, synthetic: int, who: AccountSecret = account) -> list[Share]:

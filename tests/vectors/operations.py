@@ -427,9 +427,13 @@ def _detect(x: Json) -> Json:
 
 def _open_account(x: Json) -> Json:
     parameters = _parameters(x["parameters"])
-    layout = VoucherLayout(2, parameters.dhf_width, parameters.ad_len)
-    shares = MatchSet(parse_share(_b(s), layout) for s in x["shares"])
-    opening = open_account(_b(x["account"]), shares, parameters)
+    shares = MatchSet(parse_share(_b(s), parameters.dhf_width) for s in x["shares"])
+    opening = open_account(
+        _b(x["account"]),
+        shares,
+        min_shares=parameters.min_shares,
+        delta_max=parameters.delta_max,
+    )
     return {
         "opened": [
             {"id": item.share.asset_id.hex(), "derivative": item.data.derivative.hex()}
