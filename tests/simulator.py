@@ -334,6 +334,8 @@ def make_shares(
 
     REAL and SYNTHETIC only; item i has the id of asset number ``first + i``.
     """
+    if not kinds:
+        return []
     sharing = account.sharing(parameters)
     ids = [account.derive_asset_id(b"share %d" % (first + i)) for i in range(len(kinds))]
     material = sharing.derive_material(ids)
