@@ -2,7 +2,7 @@
 
 No body, key or id is logged or put into a message. What the service answers is mapped to a
 named error by its status alone: its texts are not shown, since they are not trusted.
-Spec: ``spec/60-http.md``.
+Reference: ``docs/reference/http.md``.
 """
 
 from __future__ import annotations
