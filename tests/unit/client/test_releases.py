@@ -21,7 +21,9 @@ from tests.unit.client.house import (
     running_service,
 )
 from veilmatch.client.sdk import Client
+from veilmatch.client.session import ClientOptions
 from veilmatch.errors import (
+    ConfigError,
     EncodingError,
     Error,
     ExpiredError,
@@ -269,7 +271,7 @@ def test_damaged_files_are_noticed_and_fetched_again(
         with Client.open(tmp_path / "device.db", options=options(service.url)) as again:
             with pytest.raises((VerificationError, StoreError)):
                 again.add_picture(picture(0))
-            assert isinstance(again.status().release_error, Error)
+            assert (damage == "flip") == (again.status().release_error is None)
             assert again.update_release().changed
             assert again.add_picture(picture(0)).total == 1
 
@@ -284,3 +286,24 @@ def test_policy_floor_is_the_apps(
         pytest.raises(ParameterError),
     ):
         client.update_release()
+
+
+def test_new_trust_and_address_take_the_place_of_the_old(
+    client: Client, service: FakeService, tmp_path: Path
+) -> None:
+    client.close()
+    path = tmp_path / "device.db"
+    strict = make_policy(min_shares_floor=31)
+    with (
+        Client.open(path, policy=strict, options=options(service.url)) as again,
+        pytest.raises(ParameterError),
+    ):
+        again.add_picture(picture(0))  # the release in use is below the new floor
+    with Client.open(path, policy=make_policy(), options=options(service.url)) as again:
+        assert again.add_picture(picture(0)).added == 1
+    with pytest.raises(ConfigError):
+        Client.open(path, server="http://photos.example")
+    with (
+        Client.open(path, server="http://127.0.0.1:9", options=ClientOptions()) as again,
+    ):
+        assert again._session.state.setting("server") == b"http://127.0.0.1:9"

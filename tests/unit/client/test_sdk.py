@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -349,7 +351,7 @@ def test_second_device_learns_what_was_sent_and_deleted(
         assert second.add_picture(picture(1)).known == 1
         assert second.add_picture(picture(0)).added == 1  # under its next id, as on the first
         assert second.export_account() != exported
-        first_next, _ = client._adder.resolve(__import__("hashlib").sha256(picture(0)).digest())
+        first_next, _ = client._adder.resolve(hashlib.sha256(picture(0)).digest())
         assert first_next in asset_kinds(second)
 
 
@@ -400,3 +402,24 @@ def test_jitter_waits_within_its_bounds(service: FakeService, tmp_path: Path) ->
         client.update_release()
     assert len(naps.taken) == 3
     assert all(0 <= nap <= limit for nap, limit in zip(naps.taken, (0.5, 1, 2), strict=True))
+
+
+def test_two_cores_do_what_one_does(service: FakeService, tmp_path: Path) -> None:
+    write_pictures(tmp_path / "photos", 20)
+    (tmp_path / "photos" / "cut.jpg").write_bytes(picture(50)[:-200])
+    one = options(service.url)
+    with Client.create(tmp_path / "one.db", service.url, make_policy(), options=one) as client:
+        client.update_release()
+        first = client.add_folder(tmp_path / "photos")
+        exported, kinds = client.export_account(), asset_kinds(client)
+    value = json.loads(exported)
+    value["assets"], value["upload_count"] = [], 0
+    fresh = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    two = replace(options(service.url), threads=2)
+    with Client.create(
+        tmp_path / "two.db", service.url, make_policy(), account=fresh, options=two
+    ) as client:
+        client.update_release()
+        assert client.add_folder(tmp_path / "photos") == first
+        assert asset_kinds(client) == kinds
+        assert client.send().sent == 20
