@@ -11,7 +11,7 @@ from __future__ import annotations
 import flint
 import numpy as np
 
-from veilmatch.errors import LengthError
+from veilmatch.errors import DuplicateError, LengthError
 from veilmatch.hazmat.backends.interface import FIELD_PRIME, Flags, Words
 from veilmatch.hazmat.backends.selection import current
 
@@ -98,3 +98,28 @@ def rank(matrix: Words) -> int:
     if 0 in matrix.shape:
         return 0
     return int(_matrix(matrix).rank())
+
+
+def vartime_interpolate_words(inputs: Words, outputs: Words) -> Words:
+    """Interpolate the s polynomials of degree < t through t points.
+
+    Args:
+        inputs: ``uint64 (t,)``, distinct.
+        outputs: ``uint64 (t, s)``.
+
+    Returns:
+        Coefficients ``uint64 (s, t)``, constant term first.
+
+    Raises:
+        DuplicateError: Two inputs are equal.
+
+    Variable time: runs only on matches of an account that has opened.
+    """
+    count = len(inputs)
+    vandermonde = _matrix(np.ascontiguousarray(powers_mod_p(inputs, count).T))
+    try:
+        solved = vandermonde.solve(_matrix(np.ascontiguousarray(outputs)))
+    except ZeroDivisionError as exc:
+        raise DuplicateError("two matches have the same input") from exc
+    entries = np.array([int(v) for v in solved.entries()], dtype=np.uint64)
+    return np.ascontiguousarray(entries.reshape(count, -1).T)
