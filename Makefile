@@ -8,8 +8,8 @@ BIN    := $(VENV)/bin
 demo: $(VENV)/.run $(VENV)/.pictures
 	@$(BIN)/veilmatch demo $(ARGS)
 
-test: $(VENV)/.dev
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/.dev $(VENV)/.pictures
+	@$(BIN)/pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
