@@ -1,0 +1,218 @@
+//! Points of edwards25519 in the lanes of field elements.
+//!
+//! Source: Hisil, Wong, Carter, Dawson, "Twisted Edwards Curves Revisited" (2008), a = -1.
+
+use veilmatch_lanes::{Field, Word};
+
+use super::constants::{D, TWO_D};
+use super::digits::{Digits, WINDOWS};
+use super::power::{CpuOf, MaskOf};
+
+/// (X : Y : Z : T) with x = X/Z, y = Y/Z, xy = T/Z.
+#[derive(Clone, Copy)]
+pub(super) struct Point<F> {
+    pub(super) x: F,
+    pub(super) y: F,
+    pub(super) z: F,
+    pub(super) t: F,
+}
+
+/// What a sum leaves: X = EF, Y = GH, Z = FG, T = EH.
+#[derive(Clone, Copy)]
+struct Completed<F> {
+    e: F,
+    f: F,
+    g: F,
+    h: F,
+}
+
+/// A point prepared to be added.
+#[derive(Clone, Copy)]
+pub(super) struct Cached<F> {
+    y_plus_x: F,
+    y_minus_x: F,
+    z2: F,
+    t2d: F,
+}
+
+impl<F: Field> Completed<F> {
+    /// Without T, which a doubling does not read.
+    #[inline(always)]
+    fn projective(self, t: F) -> Point<F> {
+        let Self { e, f, g, h } = self;
+        Point { x: e.mul(f), y: g.mul(h), z: f.mul(g), t }
+    }
+
+    #[inline(always)]
+    fn extended(self) -> Point<F> {
+        self.projective(self.e.mul(self.h))
+    }
+}
+
+impl<F: Field> Point<F> {
+    #[inline(always)]
+    pub(super) fn identity(cpu: CpuOf<F>) -> Self {
+        let (zero, one) = (F::zero(cpu), F::one(cpu));
+        Self { x: zero, y: one, z: one, t: zero }
+    }
+
+    #[inline(always)]
+    fn double_completed(&self) -> Completed<F> {
+        let (xx, yy) = (self.x.square_loose(), self.y.square_loose());
+        let zz = self.z.square_loose();
+        let sum = self.x.add(self.y).square_loose();
+        let h = F::loose_add(xx, yy);
+        let zz2_xx = F::loose_add(F::loose_add(zz, zz), xx);
+        // The sign of F and H together is free: (2 ZZ - G) and (XX + YY).
+        Completed {
+            e: F::tighten(F::loose_sub(sum, h)),
+            f: F::tighten(F::loose_sub(zz2_xx, yy)),
+            g: F::tighten(F::loose_sub(yy, xx)),
+            h: F::tighten(h),
+        }
+    }
+
+    #[inline(always)]
+    fn add_completed(&self, other: &Cached<F>) -> Completed<F> {
+        let a = self.y.sub(self.x).mul_loose(other.y_minus_x);
+        let b = self.y.add(self.x).mul_loose(other.y_plus_x);
+        let c = self.t.mul_loose(other.t2d);
+        let d = self.z.mul_loose(other.z2);
+        Completed {
+            e: F::tighten(F::loose_sub(b, a)),
+            f: F::tighten(F::loose_sub(d, c)),
+            g: F::tighten(F::loose_add(d, c)),
+            h: F::tighten(F::loose_add(b, a)),
+        }
+    }
+
+    /// Multiplies by 16. Out of line.
+    fn times_16(&self) -> Self {
+        let cpu = self.x.cpu();
+        F::Word::outline(
+            cpu,
+            #[inline(always)]
+            || {
+                let mut p = *self;
+                for _ in 0..3 {
+                    p = p.double_completed().projective(p.t);
+                }
+                p.double_completed().extended()
+            },
+        )
+    }
+
+    fn double(&self) -> Self {
+        F::Word::outline(self.x.cpu(), #[inline(always)] || self.double_completed().extended())
+    }
+
+    /// Adds. Out of line.
+    pub(super) fn add(&self, other: &Cached<F>) -> Self {
+        F::Word::outline(self.x.cpu(), #[inline(always)] || self.add_completed(other).extended())
+    }
+
+    /// Adds what a doubling follows: T is not made. Out of line.
+    fn add_before_doubling(&self, other: &Cached<F>) -> Self {
+        F::Word::outline(
+            self.x.cpu(),
+            #[inline(always)]
+            || self.add_completed(other).projective(self.t),
+        )
+    }
+
+    pub(super) fn cached(&self) -> Cached<F> {
+        F::Word::outline(
+            self.x.cpu(),
+            #[inline(always)]
+            || Cached {
+                y_plus_x: self.y.add(self.x),
+                y_minus_x: self.y.sub(self.x),
+                z2: self.z.add(self.z),
+                t2d: self.t.mul(F::constant(self.x.cpu(), &TWO_D)),
+            },
+        )
+    }
+}
+
+/// P, 2P, ..., 8P.
+pub(super) struct Multiples<F>([Cached<F>; 8]);
+
+impl<F: Field> Multiples<F> {
+    pub(super) fn of(point: &Point<F>) -> Self {
+        let first = point.cached();
+        let mut table = [first; 8];
+        let mut multiple = point.double();
+        table[1] = multiple.cached();
+        for entry in &mut table[2..] {
+            multiple = multiple.add(&first);
+            *entry = multiple.cached();
+        }
+        Self(table)
+    }
+
+    /// The multiple by a digit from -8 to 8 in each lane; reads the whole table every time.
+    fn select(&self, digits: &Digits<F::Word>, window: usize) -> Cached<F> {
+        let cpu = self.0[0].z2.cpu();
+        F::Word::outline(
+            cpu,
+            #[inline(always)]
+            || {
+                let (absolute, negative) = digits.window(window);
+                let (zero, one) = (F::zero(cpu), F::one(cpu));
+                let two = one.add(one);
+                let mut out = Cached { y_plus_x: one, y_minus_x: one, z2: two, t2d: zero };
+                for (entry, value) in self.0.iter().zip(1..) {
+                    let here = absolute.equal(F::Word::splat(cpu, value));
+                    out = Cached {
+                        y_plus_x: F::select(here, entry.y_plus_x, out.y_plus_x),
+                        y_minus_x: F::select(here, entry.y_minus_x, out.y_minus_x),
+                        z2: F::select(here, entry.z2, out.z2),
+                        t2d: F::select(here, entry.t2d, out.t2d),
+                    };
+                }
+                out.negate_if(negative)
+            },
+        )
+    }
+}
+
+impl<F: Field> Cached<F> {
+    #[inline(always)]
+    fn negate_if(self, mask: MaskOf<F>) -> Self {
+        Self {
+            y_plus_x: F::select(mask, self.y_minus_x, self.y_plus_x),
+            y_minus_x: F::select(mask, self.y_plus_x, self.y_minus_x),
+            z2: self.z2,
+            t2d: self.t2d.negate_if(mask),
+        }
+    }
+}
+
+/// The sum of each table's point times its digits: one chain of doublings for all.
+pub(super) fn multiply<F: Field, const N: usize>(
+    terms: [(&Multiples<F>, &Digits<F::Word>); N],
+) -> Point<F> {
+    let cpu = terms[0].0.0[0].z2.cpu();
+    let mut sum = Point::identity(cpu);
+    for window in (0..WINDOWS).rev() {
+        if window + 1 != WINDOWS {
+            sum = sum.times_16();
+        }
+        for (k, (table, digits)) in terms.iter().enumerate() {
+            let term = table.select(digits, window);
+            // The last sum keeps T, and so does one that another follows.
+            sum = if k + 1 == N && window != 0 {
+                sum.add_before_doubling(&term)
+            } else {
+                sum.add(&term)
+            };
+        }
+    }
+    sum
+}
+
+/// d T^2, for encodings.
+#[inline(always)]
+pub(super) fn d_times<F: Field>(x: F) -> F {
+    x.mul(F::constant(x.cpu(), &D))
+}
