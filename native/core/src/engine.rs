@@ -5,7 +5,7 @@
 
 use curve25519_dalek::Scalar;
 
-use crate::{Row32, Row64, serial::Serial, vector};
+use crate::{Row32, Row64, serial::{Fixed, Serial}, vector};
 
 /// The engines, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +72,13 @@ pub(crate) trait Engine: Send + Sync {
 
     /// `2 (beta * point + gamma * fixed)` for each point; otherwise as `multiply`.
     ///
-    /// `fixed` is public and canonical.
+    /// A canonical `fixed` comes from `serial::Fixed::new`.
     fn combine(
         &self,
         beta_halves: &[Scalar],
         gamma_halves: &[Scalar],
         points: &[Row32],
-        fixed: &Row32,
+        fixed: &Fixed,
         out: &mut [Row32],
         valid: &mut [bool],
     );

@@ -2,17 +2,54 @@
 
 use curve25519_dalek::{
     RistrettoPoint, Scalar,
+    constants::{
+        RISTRETTO_BASEPOINT_COMPRESSED, RISTRETTO_BASEPOINT_POINT, RISTRETTO_BASEPOINT_TABLE,
+    },
     ristretto::{CompressedRistretto, RistrettoBasepointTable},
     traits::Identity,
 };
 
-use crate::{Row32, Row64, engine::Engine};
+use crate::{
+    Row32, Row64,
+    engine::{Engine, Path},
+};
 
 /// dalek for every operation; runs everywhere.
 pub(crate) struct Serial;
 
 pub(crate) fn decode(row: &Row32) -> Option<RistrettoPoint> {
     CompressedRistretto(*row).decompress()
+}
+
+/// A public point that many scalars multiply.
+pub(crate) struct Fixed {
+    /// Its canonical encoding.
+    pub(crate) row: Row32,
+    point: RistrettoPoint,
+    table: Option<Box<RistrettoBasepointTable>>,
+}
+
+impl Fixed {
+    /// Prepares `row` for `count` multiplications; `None` if it is not canonical.
+    pub(crate) fn new(path: Path, row: &Row32, count: usize) -> Option<Self> {
+        /// From here on a table of multiples pays for itself.
+        const TABLE_FROM: usize = 128;
+        let point = decode(row)?;
+        let wanted = path == Path::Serial && count >= TABLE_FROM;
+        let table = wanted.then(|| Box::new(RistrettoBasepointTable::create(&point)));
+        Some(Self { row: *row, point, table })
+    }
+
+    /// The generator.
+    pub(crate) fn generator() -> Self {
+        let (point, table) = (RISTRETTO_BASEPOINT_POINT, RISTRETTO_BASEPOINT_TABLE.clone());
+        let row = RISTRETTO_BASEPOINT_COMPRESSED.to_bytes();
+        Self { row, point, table: Some(Box::new(table)) }
+    }
+
+    fn times(&self, scalar: &Scalar) -> RistrettoPoint {
+        self.table.as_ref().map_or_else(|| scalar * self.point, |table| scalar * &**table)
+    }
 }
 
 /// Decodes, noting whether it was possible; the identity stands in where it was not.
@@ -63,21 +100,16 @@ impl Engine for Serial {
         beta_halves: &[Scalar],
         gamma_halves: &[Scalar],
         points: &[Row32],
-        fixed: &Row32,
+        fixed: &Fixed,
         out: &mut [Row32],
         valid: &mut [bool],
     ) {
-        /// From here on a table of multiples of the fixed point pays for itself.
-        const TABLE_FROM: usize = 32;
-        let fixed = decode(fixed).unwrap_or_else(RistrettoPoint::identity);
-        let table = (points.len() >= TABLE_FROM).then(|| RistrettoBasepointTable::create(&fixed));
         let sums: Vec<_> = points
             .iter()
             .zip(valid)
             .zip(beta_halves.iter().zip(gamma_halves))
             .map(|((row, flag), (beta, gamma))| {
-                let second = table.as_ref().map_or_else(|| gamma * fixed, |table| gamma * table);
-                beta * decode_or_identity(row, flag) + second
+                beta * decode_or_identity(row, flag) + fixed.times(gamma)
             })
             .collect();
         encode_doubles(&sums, out);

@@ -3,15 +3,13 @@
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use curve25519_dalek::constants::RISTRETTO_BASEPOINT_COMPRESSED;
-
 use crate::{
     NotCanonical, Row32,
     element::{Messages, first_invalid, halves},
     engine::Path,
     scalar,
     seal::{OVERHEAD_LEN, SALT_LEN, open_into, seal_into, slot_key},
-    serial::decode,
+    serial::Fixed,
     threads::{CHUNK, for_all_chunks, for_chunks},
 };
 
@@ -51,7 +49,10 @@ pub fn seal_slots(
     threads: usize,
 ) -> Result<Vec<Slot>, NotCanonical> {
     let engine = path.engine_or_serial();
-    let public_error = decode(inputs.public).is_none().then_some(NotCanonical { operand: 2, row: 0 });
+    let generator = Fixed::generator();
+    // A public that does not decode is an error only where no earlier operand is one.
+    let public = Fixed::new(path, inputs.public, inputs.left.len());
+    let stand_in = public.as_ref().unwrap_or(&generator);
     let mut out = vec![[0; SLOT_LEN]; inputs.left.len()];
     for_chunks(threads, CHUNK, &mut out, |first, slots| {
         let count = slots.len();
@@ -59,15 +60,16 @@ pub fn seal_slots(
         let (beta, gamma) = (halves(&inputs.beta[rows.clone()]), halves(&inputs.gamma[rows.clone()]));
         let (mut q, mut s) = ([[0; 32]; CHUNK], Zeroizing::new([[0; 32]; CHUNK]));
         let (mut valid, mut valid_right) = ([false; CHUNK], [false; CHUNK]);
-        let generator = RISTRETTO_BASEPOINT_COMPRESSED.to_bytes();
         let left = &inputs.left[rows.clone()];
         engine.combine(&beta, &gamma, left, &generator, &mut q[..count], &mut valid[..count]);
         let right = &inputs.right[rows];
         let s_rows = &mut s[..count];
-        engine.combine(&beta, &gamma, right, inputs.public, s_rows, &mut valid_right[..count]);
+        engine.combine(&beta, &gamma, right, stand_in, s_rows, &mut valid_right[..count]);
         first_invalid(0, first, &valid[..count])?;
         first_invalid(1, first, &valid_right[..count])?;
-        public_error.map_or(Ok(()), Err)?;
+        if public.is_none() {
+            return Err(NotCanonical { operand: 2, row: 0 });
+        }
         for (i, slot) in slots.iter_mut().enumerate() {
             let row = first + i;
             let key = slot_key(&s[i], &q[i]);

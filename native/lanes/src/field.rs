@@ -45,6 +45,9 @@ pub trait Field: Copy + Send + Sync {
     /// `yes` where the mask is set, `no` elsewhere.
     fn select(mask: <Self::Word as Word>::Mask, yes: Self, no: Self) -> Self;
 
+    /// The one of `table` whose mask is set, or `none` where no mask is. Reads all of them.
+    fn lookup(masks: &[<Self::Word as Word>::Mask; 8], table: [&Self; 8], none: Self) -> Self;
+
     /// The product.
     #[inline(always)]
     fn mul(self, other: Self) -> Self {

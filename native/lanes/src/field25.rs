@@ -88,24 +88,92 @@ fn low<W: Word>(limb: W, k: usize) -> W {
 }
 
 #[inline(always)]
-fn carry_one<W: Word>(h: &mut [W; 10], k: usize) {
-    h[k + 1] = h[k + 1].add(high(h[k], k));
-    h[k] = low(h[k], k);
+fn carry_one<W: Word, const K: usize>(h: &mut [W; 10]) {
+    h[K + 1] = h[K + 1].add(high(h[K], K));
+    h[K] = low(h[K], K);
+}
+
+/// Adds limb I of the left factor times every limb of the right one.
+#[inline(always)]
+fn add_row<W: Word32, const I: usize>(h: [W; 10], a: W, b: &[W; 10], b19: &[W; 10]) -> [W; 10] {
+    // Two odd limbs: 25.5 + 25.5 = 51, one bit above their place.
+    let twice = a.add(a);
+    limbs!(k => {
+        let j = (k + 10 - I) % 10;
+        let left = if I % 2 == 1 && j % 2 == 1 { twice } else { a };
+        let right = if I > k { b19[j] } else { b[j] };
+        h[k].add(left.mul(right))
+    })
+}
+
+/// The sum of products.
+macro_rules! dot {
+    (($a:expr, $b:expr) $(, ($c:expr, $d:expr))*) => {
+        $a.mul($b)$(.add($c.mul($d)))*
+    };
 }
 
 /// Carries the 64-bit sums of a product: two chains side by side, then the ends.
 #[inline(always)]
 fn carry<W: Word32>(mut h: [W; 10]) -> [W; 10] {
-    for k in [0, 4, 1, 5, 2, 6, 3, 7, 4, 8] {
-        carry_one(&mut h, k);
-    }
+    carry_one::<W, 0>(&mut h);
+    carry_one::<W, 4>(&mut h);
+    carry_one::<W, 1>(&mut h);
+    carry_one::<W, 5>(&mut h);
+    carry_one::<W, 2>(&mut h);
+    carry_one::<W, 6>(&mut h);
+    carry_one::<W, 3>(&mut h);
+    carry_one::<W, 7>(&mut h);
+    carry_one::<W, 4>(&mut h);
+    carry_one::<W, 8>(&mut h);
     // The carry out of limb 9 may be wider than 32 bits: 19 c = 16 c + 2 c + c.
     let c = high(h[9], 9);
     h[9] = low(h[9], 9);
     h[0] = h[0].add(c.shl::<4>().add(c.shl::<1>().add(c)));
-    carry_one(&mut h, 0);
+    carry_one::<W, 0>(&mut h);
     h
 }
+
+/// The product, carried. A call of its own: ten limbs need more code than a caller can hold twice.
+#[inline(always)]
+fn multiply<W: Word32>(a: &[W; 10], b: &[W; 10]) -> [W; 10] {
+        let nineteen = W::splat(a[0].cpu(), 19);
+        let b19 = limbs!(j => b[j].mul(nineteen));
+        let h = limbs!(j => a[0].mul(b[j]));
+        let h = add_row::<W, 1>(h, a[1], b, &b19);
+        let h = add_row::<W, 2>(h, a[2], b, &b19);
+        let h = add_row::<W, 3>(h, a[3], b, &b19);
+        let h = add_row::<W, 4>(h, a[4], b, &b19);
+        let h = add_row::<W, 5>(h, a[5], b, &b19);
+        let h = add_row::<W, 6>(h, a[6], b, &b19);
+        let h = add_row::<W, 7>(h, a[7], b, &b19);
+        let h = add_row::<W, 8>(h, a[8], b, &b19);
+        let h = add_row::<W, 9>(h, a[9], b, &b19);
+        carry(h)
+    }
+
+/// The square, carried.
+#[inline(always)]
+fn square<W: Word32>(a: &[W; 10]) -> [W; 10] {
+        let nineteen = W::splat(a[0].cpu(), 19);
+        let twice = limbs!(k => a[k].add(a[k]));
+        // 38 a for odd limbs, 19 a for even ones: the doubling of two odd limbs is in it.
+        let a19 = limbs!(k => if k % 2 == 1 { twice[k].mul(nineteen) } else { a[k].mul(nineteen) });
+        let (t, n) = (&twice, &a19);
+        let h = [
+            dot!((a[0], a[0]), (t[1], n[9]), (t[2], n[8]), (t[3], n[7]), (t[4], n[6]), (a[5], n[5])),
+            dot!((t[0], a[1]), (a[2], n[9]), (t[3], n[8]), (a[4], n[7]), (t[5], n[6])),
+            dot!((t[0], a[2]), (t[1], a[1]), (t[3], n[9]), (t[4], n[8]), (t[5], n[7]), (a[6], n[6])),
+            dot!((t[0], a[3]), (t[1], a[2]), (a[4], n[9]), (t[5], n[8]), (a[6], n[7])),
+            dot!((t[0], a[4]), (t[1], t[3]), (a[2], a[2]), (t[5], n[9]), (t[6], n[8]), (a[7], n[7])),
+            dot!((t[0], a[5]), (t[1], a[4]), (t[2], a[3]), (a[6], n[9]), (t[7], n[8])),
+            dot!((t[0], a[6]), (t[1], t[5]), (t[2], a[4]), (t[3], a[3]), (t[7], n[9]), (a[8], n[8])),
+            dot!((t[0], a[7]), (t[1], a[6]), (t[2], a[5]), (t[3], a[4]), (a[8], n[9])),
+            dot!((t[0], a[8]), (t[1], t[7]), (t[2], a[6]), (t[3], t[5]), (a[4], a[4]), (a[9], n[9])),
+            dot!((t[0], a[9]), (t[1], a[8]), (t[2], a[7]), (t[3], a[6]), (t[4], a[5])),
+        ];
+        carry(h)
+    }
 
 impl<W: Word32> Field for Field25<W> {
     type Word = W;
@@ -152,45 +220,12 @@ impl<W: Word32> Field for Field25<W> {
 
     #[inline(always)]
     fn mul_loose(self, other: Self) -> Loose25<W> {
-        let (a, b) = (self.0, other.0);
-        let nineteen = W::splat(self.cpu(), 19);
-        let b19: [W; 10] = limbs!(k => b[k].mul(nineteen));
-        let mut h = [W::splat(self.cpu(), 0); 10];
-        for i in 0..10 {
-            // Two odd limbs: 25.5 + 25.5 = 51, one bit above their place.
-            let twice = a[i].add(a[i]);
-            for j in 0..10 {
-                let left = if i % 2 == 1 && j % 2 == 1 { twice } else { a[i] };
-                let right = if i + j < 10 { b[j] } else { b19[j] };
-                let k = (i + j) % 10;
-                h[k] = h[k].add(left.mul(right));
-            }
-        }
-        Loose25(carry(h))
+        Loose25(W::outline(self.cpu(), #[inline(always)] || multiply(&self.0, &other.0)))
     }
 
     #[inline(always)]
     fn square_loose(self) -> Loose25<W> {
-        let a = self.0;
-        let nineteen = W::splat(self.cpu(), 19);
-        let a19: [W; 10] = limbs!(k => a[k].mul(nineteen));
-        let twice: [W; 10] = limbs!(k => a[k].add(a[k]));
-        let mut h = [W::splat(self.cpu(), 0); 10];
-        for i in 0..10 {
-            let four = twice[i].add(twice[i]);
-            for j in i..10 {
-                let odd = i % 2 == 1 && j % 2 == 1;
-                let left = match (i == j, odd) {
-                    (true, false) => a[i],
-                    (false, true) => four,
-                    _ => twice[i],
-                };
-                let right = if i + j < 10 { a[j] } else { a19[j] };
-                let k = (i + j) % 10;
-                h[k] = h[k].add(left.mul(right));
-            }
-        }
-        Loose25(carry(h))
+        Loose25(W::outline(self.cpu(), #[inline(always)] || square(&self.0)))
     }
 
     #[inline(always)]
@@ -266,5 +301,17 @@ impl<W: Word32> Field for Field25<W> {
     #[inline(always)]
     fn select(mask: W::Mask, yes: Self, no: Self) -> Self {
         Self(limbs!(k => W::select(mask, yes.0[k], no.0[k])))
+    }
+
+    #[inline(always)]
+    fn lookup(masks: &[W::Mask; 8], table: [&Self; 8], none: Self) -> Self {
+        // Limb by limb: the masks stay in registers, the limbs come from memory once.
+        Self(limbs!(k => {
+            let mut out = none.0[k];
+            for j in 0..8 {
+                out = W::select(masks[j], table[j].0[k], out);
+            }
+            out
+        }))
     }
 }

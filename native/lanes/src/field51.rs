@@ -211,4 +211,14 @@ impl<W: Word52> Field for Field51<W> {
     fn select(mask: W::Mask, yes: Self, no: Self) -> Self {
         Self(limbs!(k => W::select(mask, yes.0[k], no.0[k])))
     }
+
+    #[inline(always)]
+    fn lookup(masks: &[W::Mask; 8], table: [&Self; 8], none: Self) -> Self {
+        // Entry by entry: the limbs of one number stay in registers.
+        let mut out = none;
+        for j in 0..8 {
+            out = Self::select(masks[j], *table[j], out);
+        }
+        out
+    }
 }

@@ -86,22 +86,16 @@ impl<F: Field> Point<F> {
         }
     }
 
-    /// Multiplies by 16. Out of line.
-    fn times_16(&self) -> Self {
-        let cpu = self.x.cpu();
+    /// Doubles what another doubling follows: T is not made. Out of line.
+    fn double_before_doubling(&self) -> Self {
         F::Word::outline(
-            cpu,
+            self.x.cpu(),
             #[inline(always)]
-            || {
-                let mut p = *self;
-                for _ in 0..3 {
-                    p = p.double_completed().projective(p.t);
-                }
-                p.double_completed().extended()
-            },
+            || self.double_completed().projective(self.t),
         )
     }
 
+    /// Doubles. Out of line.
     fn double(&self) -> Self {
         F::Word::outline(self.x.cpu(), #[inline(always)] || self.double_completed().extended())
     }
@@ -134,6 +128,22 @@ impl<F: Field> Point<F> {
     }
 }
 
+/// One coordinate of every entry of a table.
+macro_rules! each_entry {
+    ($table:ident, $part:ident) => {
+        [
+            &$table[0].$part,
+            &$table[1].$part,
+            &$table[2].$part,
+            &$table[3].$part,
+            &$table[4].$part,
+            &$table[5].$part,
+            &$table[6].$part,
+            &$table[7].$part,
+        ]
+    };
+}
+
 /// P, 2P, ..., 8P.
 pub(super) struct Multiples<F>([Cached<F>; 8]);
 
@@ -160,16 +170,17 @@ impl<F: Field> Multiples<F> {
                 let (absolute, negative) = digits.window(window);
                 let (zero, one) = (F::zero(cpu), F::one(cpu));
                 let two = one.add(one);
-                let mut out = Cached { y_plus_x: one, y_minus_x: one, z2: two, t2d: zero };
-                for (entry, value) in self.0.iter().zip(1..) {
-                    let here = absolute.equal(F::Word::splat(cpu, value));
-                    out = Cached {
-                        y_plus_x: F::select(here, entry.y_plus_x, out.y_plus_x),
-                        y_minus_x: F::select(here, entry.y_minus_x, out.y_minus_x),
-                        z2: F::select(here, entry.z2, out.z2),
-                        t2d: F::select(here, entry.t2d, out.t2d),
-                    };
+                let mut masks = [negative; 8];
+                for (mask, value) in masks.iter_mut().zip(1..) {
+                    *mask = absolute.equal(F::Word::splat(cpu, value));
                 }
+                let t = &self.0;
+                let out = Cached {
+                    y_plus_x: F::lookup(&masks, each_entry!(t, y_plus_x), one),
+                    y_minus_x: F::lookup(&masks, each_entry!(t, y_minus_x), one),
+                    z2: F::lookup(&masks, each_entry!(t, z2), two),
+                    t2d: F::lookup(&masks, each_entry!(t, t2d), zero),
+                };
                 out.negate_if(negative)
             },
         )
@@ -196,7 +207,10 @@ pub(super) fn multiply<F: Field, const N: usize>(
     let mut sum = Point::identity(cpu);
     for window in (0..WINDOWS).rev() {
         if window + 1 != WINDOWS {
-            sum = sum.times_16();
+            for _ in 0..3 {
+                sum = sum.double_before_doubling();
+            }
+            sum = sum.double();
         }
         for (k, (table, digits)) in terms.iter().enumerate() {
             let term = table.select(digits, window);

@@ -11,7 +11,7 @@ use super::digits::Digits;
 use super::encoding::{decode, encode, encode_doubles};
 use super::map::from_uniform;
 use super::power::{CpuOf, MaskOf};
-use crate::{Row32, Row64, engine::Engine};
+use crate::{Row32, Row64, engine::Engine, serial::Fixed};
 
 /// An engine with as many lanes as the field's word.
 pub(super) struct Lanes<F: Field> {
@@ -122,13 +122,13 @@ impl<F: Field> Engine for Lanes<F> {
         beta_halves: &[Scalar],
         gamma_halves: &[Scalar],
         points: &[Row32],
-        fixed: &Row32,
+        fixed: &Fixed,
         out: &mut [Row32],
         valid: &mut [bool],
     ) {
         let lanes = F::Word::LANES;
         let mut fixed_valid = [false; 16];
-        let fixed = self.decode(&[*fixed; 16][..lanes], &mut fixed_valid[..lanes]);
+        let fixed = self.decode(&[fixed.row; 16][..lanes], &mut fixed_valid[..lanes]);
         let fixed_table = Multiples::of(&fixed);
         let flags = valid.chunks_mut(lanes);
         let sums = points.chunks(lanes).zip(flags).enumerate().map(|(k, (rows, flags))| {

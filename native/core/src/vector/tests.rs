@@ -4,7 +4,11 @@ use curve25519_dalek::Scalar;
 use veilmatch_lanes::{Field, field25::Field25, field51::Field51, model::Model};
 
 use super::lanes::Lanes;
-use crate::{Row32, Row64, engine::Engine, serial::Serial};
+use crate::{
+    Row32, Row64,
+    engine::{Engine, Path},
+    serial::{Fixed, Serial},
+};
 
 fn uniform(count: usize) -> Vec<Row64> {
     use sha2::{Digest, Sha512};
@@ -45,7 +49,8 @@ fn agrees<F: Field>(engine: &Lanes<F>) {
     points[2][31] |= 0x80;
     points[3][0] ^= 1;
     let (beta, gamma) = (scalars(count), scalars(count + 3)[3..].to_vec());
-    for fixed in [theirs[7], [0; 32]] {
+    for row in [theirs[7], [0; 32]] {
+        let fixed = Fixed::new(Path::Serial, &row, 1000).expect("canonical");
         let (mut flags, mut expected) = (vec![false; count], vec![true; count]);
         engine.combine(&beta, &gamma, &points, &fixed, &mut ours, &mut flags);
         Serial.combine(&beta, &gamma, &points, &fixed, &mut theirs, &mut expected);
