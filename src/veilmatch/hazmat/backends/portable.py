@@ -357,9 +357,7 @@ class PortableBackend:
             return hashlib.sha256(b"").digest()
         width, text = leaves.shape[1], leaves.tobytes()
         sha256 = hashlib.sha256
-        level = [
-            sha256(_LEAF + text[k : k + width]).digest() for k in range(0, len(text), width)
-        ]
+        level = [sha256(_LEAF + text[k : k + width]).digest() for k in range(0, len(text), width)]
         while len(level) > 1:
             odd = level[-1:] if len(level) % 2 else []
             pairs = zip(level[0::2], level[1::2], strict=False)
