@@ -24,7 +24,7 @@ fn expander(dst: &[u8], py: Python<'_>) -> PyResult<Expander> {
 }
 
 /// The kernels, on one of the paths of this machine.
-#[pyclass(frozen, module = "veilmatch_native")]
+#[pyclass(frozen, subclass, module = "veilmatch_native._core")]
 struct Core {
     path: Path,
 }
@@ -356,7 +356,7 @@ fn paths() -> Vec<&'static str> {
 
 /// The native core of Veilmatch: kernels over batches of rows.
 #[pymodule]
-fn veilmatch_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Core>()?;
     module.add_function(wrap_pyfunction!(paths, module)?)
