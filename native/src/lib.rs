@@ -10,9 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use veilmatch_core::{dhf, element, engine::Path, expand::Expander, merkle, scalar, seal, slots};
 
-use rows::{
-    check_count, encoding_error, length_error, messages, one_row, rows_of, to_array,
-};
+use rows::{check_count, encoding_error, length_error, messages, one_row, rows_of, to_array};
 
 type In<'py> = PyReadonlyArray2<'py, u8>;
 type One<'py> = PyReadonlyArray1<'py, u8>;
@@ -101,6 +99,7 @@ impl Core {
         Ok(PyArray1::from_vec(py, flags))
     }
 
+    #[allow(clippy::wrong_self_convention)] // the name in the typed door
     fn from_uniform<'py>(&self, py: Python<'py>, uniform: In<'py>) -> Out<'py> {
         let uniform = rows_of(py, "uniform", &uniform)?;
         to_array(py, py.detach(|| element::from_uniform(self.path, uniform)))
@@ -145,7 +144,8 @@ impl Core {
         points: In<'py>,
         threads: usize,
     ) -> Out<'py> {
-        let (scalars, points) = (rows_of(py, "scalars", &scalars)?, rows_of(py, "points", &points)?);
+        let (scalars, points) =
+            (rows_of(py, "scalars", &scalars)?, rows_of(py, "points", &points)?);
         check_count(py, "points", scalars.len(), points.len())?;
         let product = py.detach(|| element::mul(self.path, scalars, points, threads));
         to_array(py, product.map_err(|error| encoding_error(py, error))?)
@@ -182,10 +182,7 @@ impl Core {
         let rows = rows::messages(&messages)?;
         let expander = expander(dst, py)?;
         let scalar = one_row(py, "scalar", &scalar)?;
-        to_array(
-            py,
-            py.detach(|| element::blind_rows(self.path, rows, &expander, scalar, threads)),
-        )
+        to_array(py, py.detach(|| element::blind_rows(self.path, rows, &expander, scalar, threads)))
     }
 
     #[staticmethod]

@@ -1,6 +1,9 @@
 //! Between numpy arrays and rows, with the refusals of `veilmatch.errors`.
 
-use numpy::{Element, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods, prelude::*};
+use numpy::{
+    Element, PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+    prelude::*,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use veilmatch_core::{NotCanonical, element::Messages};
@@ -31,9 +34,8 @@ pub(crate) fn length_error(py: Python<'_>, field: &str, expected: usize, actual:
 /// `EncodingError`: a row is not canonical. The offset is in bytes.
 pub(crate) fn encoding_error(py: Python<'_>, error: NotCanonical) -> PyErr {
     let named = PyDict::new(py);
-    let set = named
-        .set_item("field", "element")
-        .and_then(|()| named.set_item("offset", 32 * error.row));
+    let set =
+        named.set_item("field", "element").and_then(|()| named.set_item("offset", 32 * error.row));
     match set {
         Ok(()) => error_of(py, "EncodingError", ("not a canonical group element",), &named),
         Err(error) => error,

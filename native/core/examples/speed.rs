@@ -53,8 +53,10 @@ fn main() {
             best(|| drop(black_box(slots::seal_slots(path, inputs, 1)))),
         );
     }
-    let expand = best(|| (0..COUNT).for_each(|i| {
-        black_box(expander.expand(messages.row(i)));
-    }));
+    let expand = best(|| {
+        (0..COUNT).for_each(|i| {
+            black_box(expander.expand(messages.row(i)));
+        })
+    });
     println!("expand {expand:.2}");
 }

@@ -5,7 +5,11 @@
 
 use curve25519_dalek::Scalar;
 
-use crate::{Row32, Row64, serial::{Fixed, Serial}, vector};
+use crate::{
+    Row32, Row64,
+    serial::{Fixed, Serial},
+    vector,
+};
 
 /// The engines, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,9 +58,8 @@ mod tests {
 
     #[test]
     fn agrees_with_the_definition() {
-        let leaves: Vec<[u8; 5]> = (0..5000u32)
-            .map(|i| [i as u8, (i >> 8) as u8, 1, 2, 3])
-            .collect();
+        let leaves: Vec<[u8; 5]> =
+            (0..5000u32).map(|i| [i as u8, (i >> 8) as u8, 1, 2, 3]).collect();
         for count in (0..70).chain([1023, 1024, 1025, 2048, 2049, 4095, 5000]) {
             let some = &leaves[..count];
             assert_eq!(root(some.as_flattened(), 5, count, 2), by_definition(some), "{count}");

@@ -43,7 +43,9 @@ fn seal_keys(key: &Row32, salt: &[u8]) -> (Zeroizing<Row32>, Zeroizing<Row32>) {
 /// KDF(S, Q) of spec 10, "slot key": HKDF-SHA-256 without salt, 32 bytes.
 pub(crate) fn slot_key(shared: &Row32, element: &Row32) -> Zeroizing<Row32> {
     let extracted = finish(hmac(&[0; 32]).chain_update(shared));
-    finish(hmac(extracted.as_slice()).chain_update(SLOT_INFO).chain_update(element).chain_update([1]))
+    finish(
+        hmac(extracted.as_slice()).chain_update(SLOT_INFO).chain_update(element).chain_update([1]),
+    )
 }
 
 /// ChaCha20-Poly1305 (RFC 8439) with the zero nonce: one key, one message.

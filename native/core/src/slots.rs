@@ -57,7 +57,8 @@ pub fn seal_slots(
     for_chunks(threads, CHUNK, &mut out, |first, slots| {
         let count = slots.len();
         let rows = first..first + count;
-        let (beta, gamma) = (halves(&inputs.beta[rows.clone()]), halves(&inputs.gamma[rows.clone()]));
+        let (beta, gamma) =
+            (halves(&inputs.beta[rows.clone()]), halves(&inputs.gamma[rows.clone()]));
         let (mut q, mut s) = ([[0; 32]; CHUNK], Zeroizing::new([[0; 32]; CHUNK]));
         let (mut valid, mut valid_right) = ([false; CHUNK], [false; CHUNK]);
         let left = &inputs.left[rows.clone()];

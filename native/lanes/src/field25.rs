@@ -137,43 +137,43 @@ fn carry<W: Word32>(mut h: [W; 10]) -> [W; 10] {
 /// The product, carried. A call of its own: ten limbs need more code than a caller can hold twice.
 #[inline(always)]
 fn multiply<W: Word32>(a: &[W; 10], b: &[W; 10]) -> [W; 10] {
-        let nineteen = W::splat(a[0].cpu(), 19);
-        let b19 = limbs!(j => b[j].mul(nineteen));
-        let h = limbs!(j => a[0].mul(b[j]));
-        let h = add_row::<W, 1>(h, a[1], b, &b19);
-        let h = add_row::<W, 2>(h, a[2], b, &b19);
-        let h = add_row::<W, 3>(h, a[3], b, &b19);
-        let h = add_row::<W, 4>(h, a[4], b, &b19);
-        let h = add_row::<W, 5>(h, a[5], b, &b19);
-        let h = add_row::<W, 6>(h, a[6], b, &b19);
-        let h = add_row::<W, 7>(h, a[7], b, &b19);
-        let h = add_row::<W, 8>(h, a[8], b, &b19);
-        let h = add_row::<W, 9>(h, a[9], b, &b19);
-        carry(h)
-    }
+    let nineteen = W::splat(a[0].cpu(), 19);
+    let b19 = limbs!(j => b[j].mul(nineteen));
+    let h = limbs!(j => a[0].mul(b[j]));
+    let h = add_row::<W, 1>(h, a[1], b, &b19);
+    let h = add_row::<W, 2>(h, a[2], b, &b19);
+    let h = add_row::<W, 3>(h, a[3], b, &b19);
+    let h = add_row::<W, 4>(h, a[4], b, &b19);
+    let h = add_row::<W, 5>(h, a[5], b, &b19);
+    let h = add_row::<W, 6>(h, a[6], b, &b19);
+    let h = add_row::<W, 7>(h, a[7], b, &b19);
+    let h = add_row::<W, 8>(h, a[8], b, &b19);
+    let h = add_row::<W, 9>(h, a[9], b, &b19);
+    carry(h)
+}
 
 /// The square, carried.
 #[inline(always)]
 fn square<W: Word32>(a: &[W; 10]) -> [W; 10] {
-        let nineteen = W::splat(a[0].cpu(), 19);
-        let twice = limbs!(k => a[k].add(a[k]));
-        // 38 a for odd limbs, 19 a for even ones: the doubling of two odd limbs is in it.
-        let a19 = limbs!(k => if k % 2 == 1 { twice[k].mul(nineteen) } else { a[k].mul(nineteen) });
-        let (t, n) = (&twice, &a19);
-        let h = [
-            dot!((a[0], a[0]), (t[1], n[9]), (t[2], n[8]), (t[3], n[7]), (t[4], n[6]), (a[5], n[5])),
-            dot!((t[0], a[1]), (a[2], n[9]), (t[3], n[8]), (a[4], n[7]), (t[5], n[6])),
-            dot!((t[0], a[2]), (t[1], a[1]), (t[3], n[9]), (t[4], n[8]), (t[5], n[7]), (a[6], n[6])),
-            dot!((t[0], a[3]), (t[1], a[2]), (a[4], n[9]), (t[5], n[8]), (a[6], n[7])),
-            dot!((t[0], a[4]), (t[1], t[3]), (a[2], a[2]), (t[5], n[9]), (t[6], n[8]), (a[7], n[7])),
-            dot!((t[0], a[5]), (t[1], a[4]), (t[2], a[3]), (a[6], n[9]), (t[7], n[8])),
-            dot!((t[0], a[6]), (t[1], t[5]), (t[2], a[4]), (t[3], a[3]), (t[7], n[9]), (a[8], n[8])),
-            dot!((t[0], a[7]), (t[1], a[6]), (t[2], a[5]), (t[3], a[4]), (a[8], n[9])),
-            dot!((t[0], a[8]), (t[1], t[7]), (t[2], a[6]), (t[3], t[5]), (a[4], a[4]), (a[9], n[9])),
-            dot!((t[0], a[9]), (t[1], a[8]), (t[2], a[7]), (t[3], a[6]), (t[4], a[5])),
-        ];
-        carry(h)
-    }
+    let nineteen = W::splat(a[0].cpu(), 19);
+    let twice = limbs!(k => a[k].add(a[k]));
+    // 38 a for odd limbs, 19 a for even ones: the doubling of two odd limbs is in it.
+    let a19 = limbs!(k => if k % 2 == 1 { twice[k].mul(nineteen) } else { a[k].mul(nineteen) });
+    let (t, n) = (&twice, &a19);
+    let h = [
+        dot!((a[0], a[0]), (t[1], n[9]), (t[2], n[8]), (t[3], n[7]), (t[4], n[6]), (a[5], n[5])),
+        dot!((t[0], a[1]), (a[2], n[9]), (t[3], n[8]), (a[4], n[7]), (t[5], n[6])),
+        dot!((t[0], a[2]), (t[1], a[1]), (t[3], n[9]), (t[4], n[8]), (t[5], n[7]), (a[6], n[6])),
+        dot!((t[0], a[3]), (t[1], a[2]), (a[4], n[9]), (t[5], n[8]), (a[6], n[7])),
+        dot!((t[0], a[4]), (t[1], t[3]), (a[2], a[2]), (t[5], n[9]), (t[6], n[8]), (a[7], n[7])),
+        dot!((t[0], a[5]), (t[1], a[4]), (t[2], a[3]), (a[6], n[9]), (t[7], n[8])),
+        dot!((t[0], a[6]), (t[1], t[5]), (t[2], a[4]), (t[3], a[3]), (t[7], n[9]), (a[8], n[8])),
+        dot!((t[0], a[7]), (t[1], a[6]), (t[2], a[5]), (t[3], a[4]), (a[8], n[9])),
+        dot!((t[0], a[8]), (t[1], t[7]), (t[2], a[6]), (t[3], t[5]), (a[4], a[4]), (a[9], n[9])),
+        dot!((t[0], a[9]), (t[1], a[8]), (t[2], a[7]), (t[3], a[6]), (t[4], a[5])),
+    ];
+    carry(h)
+}
 
 impl<W: Word32> Field for Field25<W> {
     type Word = W;
@@ -220,12 +220,20 @@ impl<W: Word32> Field for Field25<W> {
 
     #[inline(always)]
     fn mul_loose(self, other: Self) -> Loose25<W> {
-        Loose25(W::outline(self.cpu(), #[inline(always)] || multiply(&self.0, &other.0)))
+        Loose25(W::outline(
+            self.cpu(),
+            #[inline(always)]
+            || multiply(&self.0, &other.0),
+        ))
     }
 
     #[inline(always)]
     fn square_loose(self) -> Loose25<W> {
-        Loose25(W::outline(self.cpu(), #[inline(always)] || square(&self.0)))
+        Loose25(W::outline(
+            self.cpu(),
+            #[inline(always)]
+            || square(&self.0),
+        ))
     }
 
     #[inline(always)]
@@ -238,9 +246,9 @@ impl<W: Word32> Field for Field25<W> {
         let nineteen = W::splat(loose.0[0].cpu(), 19);
         let carry: [W; 10] = limbs!(k => high(loose.0[k], k));
         Self(limbs!(k => {
-                let from = if k == 0 { carry[9].mul(nineteen) } else { carry[k - 1] };
-                low(loose.0[k], k).add(from)
-            }))
+            let from = if k == 0 { carry[9].mul(nineteen) } else { carry[k - 1] };
+            low(loose.0[k], k).add(from)
+        }))
     }
 
     #[inline(always)]

@@ -53,11 +53,11 @@ pub struct Loose51<W>([W; 5]);
 #[inline(always)]
 fn fold<W: Word52>(low: &[W; 10], high: &[W; 10]) -> Loose51<W> {
     Loose51(limbs!(k => {
-            let near = low[k].add(high[k].add(high[k]));
-            let far = low[k + 5].add(high[k + 5].add(high[k + 5]));
-            // 19 x = 16 x + 2 x + x; far is below 2^56.
-            near.add(far.shl::<4>().add(far.shl::<1>().add(far)))
-        }))
+        let near = low[k].add(high[k].add(high[k]));
+        let far = low[k + 5].add(high[k + 5].add(high[k + 5]));
+        // 19 x = 16 x + 2 x + x; far is below 2^56.
+        near.add(far.shl::<4>().add(far.shl::<1>().add(far)))
+    }))
 }
 
 impl<W: Word52> Field for Field51<W> {

@@ -97,12 +97,20 @@ impl<F: Field> Point<F> {
 
     /// Doubles. Out of line.
     fn double(&self) -> Self {
-        F::Word::outline(self.x.cpu(), #[inline(always)] || self.double_completed().extended())
+        F::Word::outline(
+            self.x.cpu(),
+            #[inline(always)]
+            || self.double_completed().extended(),
+        )
     }
 
     /// Adds. Out of line.
     pub(super) fn add(&self, other: &Cached<F>) -> Self {
-        F::Word::outline(self.x.cpu(), #[inline(always)] || self.add_completed(other).extended())
+        F::Word::outline(
+            self.x.cpu(),
+            #[inline(always)]
+            || self.add_completed(other).extended(),
+        )
     }
 
     /// Adds what a doubling follows: T is not made. Out of line.

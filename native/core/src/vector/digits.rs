@@ -28,9 +28,7 @@ impl<W: Word> Digits<W> {
             }
             digits.zeroize();
         }
-        let load = |rows: &[[u64; 16]; WINDOWS]| {
-            std::array::from_fn(|k| W::load(cpu, &rows[k]))
-        };
+        let load = |rows: &[[u64; 16]; WINDOWS]| std::array::from_fn(|k| W::load(cpu, &rows[k]));
         let out = Self { absolute: load(&absolute), sign: load(&sign) };
         absolute.zeroize();
         sign.zeroize();

@@ -169,7 +169,11 @@ pub(super) fn encode_doubles<F: Field>(points: &[Point<F>], rows: &mut [Row32]) 
     let mut states = Vec::with_capacity(points.len());
     for point in points {
         let state = Doubled::new(point, product);
-        product = F::Word::outline(cpu, #[inline(always)] || product.mul(state.factor));
+        product = F::Word::outline(
+            cpu,
+            #[inline(always)]
+            || product.mul(state.factor),
+        );
         states.push(state);
     }
     let mut inverse = invert(product);

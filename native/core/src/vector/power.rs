@@ -49,7 +49,11 @@ fn square_times<F: Field, const N: usize>(x: &[F; N], n: usize) -> [F; N] {
 
 #[inline(always)]
 fn mul_out_of_line<F: Field, const N: usize>(a: &[F; N], b: &[F; N]) -> [F; N] {
-    F::Word::outline(a[0].cpu(), #[inline(always)] || mul(a, b))
+    F::Word::outline(
+        a[0].cpu(),
+        #[inline(always)]
+        || mul(a, b),
+    )
 }
 
 /// x^(2^252 - 3) = x^((p - 5) / 8).
@@ -73,7 +77,11 @@ fn power_p58<F: Field, const N: usize>(x: &[F; N]) -> [F; N] {
 pub(super) fn invert<F: Field>(x: F) -> F {
     // p - 2 = 8 (2^252 - 3) + 3.
     let power = square_times(&power_p58(&[x]), 3);
-    F::Word::outline(x.cpu(), #[inline(always)] || power[0].mul(x.square().mul(x)))
+    F::Word::outline(
+        x.cpu(),
+        #[inline(always)]
+        || power[0].mul(x.square().mul(x)),
+    )
 }
 
 /// SQRT_RATIO_M1 of RFC 9496 section 4.2: whether u/v is a square, and |sqrt(u/v)| or
