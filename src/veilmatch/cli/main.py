@@ -10,10 +10,10 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import click
 import typer
 
 from veilmatch.errors import (
+    ConfigError,
     Error,
     InputError,
     InternalError,
@@ -33,64 +33,42 @@ _EXIT_CODES: tuple[tuple[type[Error], int], ...] = (
     (UnavailableError, OUTSIDE),
 )
 
-# name: (module, one line). Modules load when their command runs, so that a client without
-# the server extra still has its commands.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "provider": ("provider_commands", "Hash providers: keys, lists, approvals."),
-    "build": ("build_commands", "Publishers: build a release from signed lists."),
-    "serve": ("service_commands", "Platforms: serve the release, take vouchers."),
-    "work": ("service_commands", "Platforms: match vouchers, open accounts."),
-    "cases": ("service_commands", "Platforms: list cases, write a contact sheet."),
-    "client": ("client_commands", "Devices: hash pictures, make and send vouchers."),
-    "demo": ("demo_commands", "All of it on this machine, on harmless pictures."),
-    "doctor": ("doctor_commands", "Say what this installation can do."),
+# Which module registers which commands. Only the module of the wanted command is loaded, so
+# that a client without the server extra has its commands, and starts fast.
+MODULES: dict[str, tuple[str, ...]] = {
+    "provider_commands": ("provider",),
+    "build_commands": ("build",),
+    "service_commands": ("serve", "work", "cases"),
+    "client_commands": ("client",),
+    "demo_commands": ("demo",),
+    "doctor_commands": ("doctor",),
 }
+_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn")
 
 
-class _Commands(typer.core.TyperGroup):
-    """Loads a command's module when it is asked for."""
+def build_app(wanted: str = "") -> typer.Typer:
+    """Assemble the program: the module of the wanted command, or all of them."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of the flow."""
-        return list(COMMANDS)
+    @app.callback()
+    def root() -> None:
+        """Find known abuse images, blind, and look at nothing else."""
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module_name, summary = COMMANDS[cmd_name]
+    names = [name for name, commands in MODULES.items() if wanted in commands]
+    for name in names or MODULES:
         try:
-            module = importlib.import_module(f"veilmatch.cli.{module_name}")
+            module = importlib.import_module(f"veilmatch.cli.{name}")
         except ModuleNotFoundError as exc:
-            if (exc.name or "").startswith("veilmatch."):
+            if exc.name not in _OPTIONAL_PARTS:
                 raise
-            return _unavailable(cmd_name, summary)
-        command = typer.main.get_command(module.APPS[cmd_name])
-        command.short_help = summary
-        return command
-
-
-def _unavailable(name: str, summary: str) -> click.Command:
-    def run() -> None:
-        raise InputError(
-            f"the command {name} needs parts that are not installed",
-            hint="pip install 'veilmatch[server]'",
-        )
-
-    return click.Command(name, callback=run, short_help=summary)
-
-
-app = typer.Typer(
-    cls=_Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    help="Find known abuse images, blind, and look at nothing else.",
-)
-
-
-@app.callback()
-def _root() -> None:
-    """Find known abuse images, blind, and look at nothing else."""
+            if names:
+                raise ConfigError(
+                    f"the command {wanted} needs parts that are not installed",
+                    hint="pip install 'veilmatch[server]'",
+                ) from exc
+            continue
+        module.register(app)
+    return app
 
 
 def _report(message: str, hint: str) -> None:
@@ -107,21 +85,23 @@ def exit_code_of(error: Error) -> int:
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; nothing escapes as a traceback."""
-    command = typer.main.get_command(app)
     try:
+        command = typer.main.get_command(build_app(arguments[0] if arguments else ""))
         result = command.main(list(arguments), prog_name="veilmatch", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except Error as exc:
         _report(str(exc), exc.hint or "veilmatch --help shows every command and option")
         return exit_code_of(exc)
-    except click.exceptions.NoArgsIsHelpError as exc:
-        sys.stderr.write(exc.format_message() + "\n")
+    except typer.TyperException as exc:
+        message: str = getattr(exc, "format_message", exc.__str__)()
+        context = getattr(exc, "ctx", None)
+        if type(exc).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(message + "\n")
+        else:
+            name = context.command_path if context else "veilmatch"
+            _report(" ".join(message.split()).rstrip("."), f"{name} --help")
         return WRONG_USE
-    except click.ClickException as exc:
-        name = exc.ctx.command_path if isinstance(exc, click.UsageError) and exc.ctx else "veilmatch"
-        _report(exc.format_message().rstrip("."), f"{name} --help")
-        return WRONG_USE
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _report("interrupted", "what was acknowledged is kept; run the command again")
         return INTERRUPTED
     except OSError as exc:
@@ -140,3 +120,7 @@ def run(arguments: Sequence[str]) -> int:
 def main() -> None:
     """Entry point of the ``veilmatch`` program."""
     sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

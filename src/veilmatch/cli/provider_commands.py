@@ -9,7 +9,7 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.errors import ConfigError, EncodingError, ImageError
-from veilmatch.hashing.algorithms import load_hasher
+from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.hashlist.formats.csv_form import parse_csv
 from veilmatch.hashlist.formats.json_lines import parse_json_lines
@@ -22,8 +22,7 @@ from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
 from veilmatch.store.release_site import ReleaseSite
 from veilmatch.wire import Fields, parse_json, to_canonical_json
 
-app = typer.Typer(no_args_is_help=True, help="Hash providers: keys, lists, approvals.")
-APPS = {"provider": app}
+provider_app = typer.Typer(no_args_is_help=True, help="Hash providers: keys, lists, approvals.")
 
 _KEY_FORMAT = "veilmatch-provider-key-v1"
 _MAX_KEY_LEN = 4096
@@ -43,9 +42,7 @@ def load_provider_key(path: Path) -> tuple[HashProvider, SigningKey]:
     data = read_file(path, "the provider key", max_len=_MAX_KEY_LEN)
     fields = Fields(parse_json(data, "the provider key"), "provider key")
     if fields.text("format") != _KEY_FORMAT:
-        raise EncodingError(
-            "not a provider key file", hint="veilmatch provider keygen makes one"
-        )
+        raise EncodingError("not a provider key file", hint="veilmatch provider keygen makes one")
     provider = take_provider(fields)
     key = SigningKey(SecretBytes(fields.hex("seed", 32)))
     fields.finish()
@@ -54,7 +51,7 @@ def load_provider_key(path: Path) -> tuple[HashProvider, SigningKey]:
     return provider, key
 
 
-@app.command()
+@provider_app.command()
 def keygen(
     name: Annotated[str, typer.Option(help="The organisation's name.")],
     jurisdiction: Annotated[str, typer.Option(help="Two letters, for example NL.")],
@@ -83,16 +80,14 @@ def _read_hashes(path: Path, hash_len: int) -> list[bytes]:
         return parse_csv(data, hash_len)
     if path.suffix.lower() in (".jsonl", ".ndjson"):
         return parse_json_lines(data, hash_len)
-    raise ConfigError(
-        f"the form of {path} is not known", hint="give a .csv or a .jsonl file"
-    )
+    raise ConfigError(f"the form of {path} is not known", hint="give a .csv or a .jsonl file")
 
 
 def _hash_folder(folder: Path, algorithm: str) -> tuple[list[bytes], dict[str, int]]:
     """Hash every file of a folder. Returns hashes, and counts of refusals by reason."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", setting="pictures")
-    hasher = load_hasher(algorithm)
+    hasher = build_hasher(algorithm)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     found: list[bytes] = []
     refused: dict[str, int] = {}
@@ -111,7 +106,7 @@ def _hash_folder(folder: Path, algorithm: str) -> tuple[list[bytes], dict[str, i
     return found, refused
 
 
-@app.command(name="list")
+@provider_app.command(name="list")
 def make_list(
     key: KeyFile,
     out: Annotated[Path, typer.Option(help="Where the signed list goes.")],
@@ -122,7 +117,7 @@ def make_list(
 ) -> None:
     """Hash a folder, or read hashes, and sign the list."""
     provider, signing_key = load_provider_key(key)
-    hasher = load_hasher(algorithm)
+    hasher = build_hasher(algorithm)
     if (pictures is None) == (hashes is None):
         raise ConfigError("give either --pictures or --hashes", setting="pictures")
     refused: dict[str, int] = {}
@@ -141,7 +136,7 @@ def make_list(
         print_json({"count": count, "list": str(out), "refused": refused})
 
 
-@app.command()
+@provider_app.command()
 def approve(
     key: KeyFile,
     site: Annotated[Path, typer.Option(help="The folder of the published release.")],
@@ -156,3 +151,8 @@ def approve(
     say(f"release {release_id.hex()[:16]}… (epoch {manifest.epoch}) approved by {provider.name}")
     if as_json:
         print_json({"release_id": release_id.hex(), "epoch": manifest.epoch})
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(provider_app, name="provider")
