@@ -49,15 +49,54 @@ pub struct Field51<W>([W; 5]);
 #[derive(Clone, Copy)]
 pub struct Loose51<W>([W; 5]);
 
-/// Adds low halves and doubled high halves, and folds limbs 5..10 onto 0..5: 2^255 = 19.
+/// Limb K of a product before folding: doubled high halves (52 = 51 + 1) of the products that
+/// end one limb below, then `more`, then the low halves of those that end here.
 #[inline(always)]
-fn fold<W: Word52>(low: &[W; 10], high: &[W; 10]) -> Loose51<W> {
-    Loose51(limbs!(k => {
-        let near = low[k].add(high[k].add(high[k]));
-        let far = low[k + 5].add(high[k + 5].add(high[k + 5]));
-        // 19 x = 16 x + 2 x + x; far is below 2^56.
-        near.add(far.shl::<4>().add(far.shl::<1>().add(far)))
-    }))
+fn product_limb<W: Word52, const K: usize>(a: &[W; 5], b: &[W; 5], more: Option<W>) -> W {
+    let mut sum = W::splat(a[0].cpu(), 0);
+    for i in 0..5 {
+        if i < K && K - 1 - i < 5 {
+            sum = sum.madd_high(a[i], b[K - 1 - i]);
+        }
+    }
+    sum = sum.add(sum);
+    if let Some(more) = more {
+        sum = sum.add(more);
+    }
+    for i in 0..5 {
+        if i <= K && K - i < 5 {
+            sum = sum.madd_low(a[i], b[K - i]);
+        }
+    }
+    sum
+}
+
+/// As `product_limb` for a square: products of two limbs count twice.
+#[inline(always)]
+fn square_limb<W: Word52, const K: usize>(a: &[W; 5], more: Option<W>) -> W {
+    let mut sum = W::splat(a[0].cpu(), 0);
+    for i in 0..5 {
+        if i < K && K - 1 - i < 5 && i < K - 1 - i {
+            sum = sum.madd_high(a[i], a[K - 1 - i]);
+        }
+    }
+    sum = sum.add(sum);
+    if K % 2 == 1 {
+        sum = sum.madd_high(a[K / 2], a[K / 2]);
+    }
+    for i in 0..5 {
+        if i <= K && K - i < 5 && i < K - i {
+            sum = sum.madd_low(a[i], a[K - i]);
+        }
+    }
+    sum = sum.add(sum);
+    if let Some(more) = more {
+        sum = sum.add(more);
+    }
+    if K % 2 == 0 {
+        sum = sum.madd_low(a[K / 2], a[K / 2]);
+    }
+    sum
 }
 
 impl<W: Word52> Field for Field51<W> {
@@ -105,41 +144,30 @@ impl<W: Word52> Field for Field51<W> {
 
     #[inline(always)]
     fn mul_loose(self, other: Self) -> Loose51<W> {
-        let (a, b) = (self.0, other.0);
-        let zero = W::splat(self.cpu(), 0);
-        // Low halves belong to limb i + j, high halves, doubled (52 = 51 + 1), to the next.
-        let mut low = [zero; 10];
-        let mut high = [zero; 10];
-        for i in 0..5 {
-            for j in 0..5 {
-                low[i + j] = low[i + j].madd_low(a[i], b[j]);
-                high[i + j + 1] = high[i + j + 1].madd_high(a[i], b[j]);
-            }
-        }
-        fold(&low, &high)
+        let (a, b) = (&self.0, &other.0);
+        let nineteen = W::splat(self.cpu(), 19);
+        // Limb k + 5 counts 19 times at limb k: 2^255 = 19. It is below 2^56.
+        Loose51([
+            product_limb::<W, 0>(a, b, Some(product_limb::<W, 5>(a, b, None).mul_wide(nineteen))),
+            product_limb::<W, 1>(a, b, Some(product_limb::<W, 6>(a, b, None).mul_wide(nineteen))),
+            product_limb::<W, 2>(a, b, Some(product_limb::<W, 7>(a, b, None).mul_wide(nineteen))),
+            product_limb::<W, 3>(a, b, Some(product_limb::<W, 8>(a, b, None).mul_wide(nineteen))),
+            product_limb::<W, 4>(a, b, Some(product_limb::<W, 9>(a, b, None).mul_wide(nineteen))),
+        ])
     }
 
     #[inline(always)]
     fn square_loose(self) -> Loose51<W> {
-        let a = self.0;
-        let zero = W::splat(self.cpu(), 0);
-        let mut low = [zero; 10];
-        let mut high = [zero; 10];
-        for i in 0..5 {
-            for j in i + 1..5 {
-                low[i + j] = low[i + j].madd_low(a[i], a[j]);
-                high[i + j + 1] = high[i + j + 1].madd_high(a[i], a[j]);
-            }
-        }
-        for k in 1..9 {
-            low[k] = low[k].add(low[k]);
-            high[k] = high[k].add(high[k]);
-        }
-        for i in 0..5 {
-            low[2 * i] = low[2 * i].madd_low(a[i], a[i]);
-            high[2 * i + 1] = high[2 * i + 1].madd_high(a[i], a[i]);
-        }
-        fold(&low, &high)
+        let a = &self.0;
+        let nineteen = W::splat(self.cpu(), 19);
+        // Limb k + 5 counts 19 times at limb k: 2^255 = 19. It is below 2^56.
+        Loose51([
+            square_limb::<W, 0>(a, Some(square_limb::<W, 5>(a, None).mul_wide(nineteen))),
+            square_limb::<W, 1>(a, Some(square_limb::<W, 6>(a, None).mul_wide(nineteen))),
+            square_limb::<W, 2>(a, Some(square_limb::<W, 7>(a, None).mul_wide(nineteen))),
+            square_limb::<W, 3>(a, Some(square_limb::<W, 8>(a, None).mul_wide(nineteen))),
+            square_limb::<W, 4>(a, Some(square_limb::<W, 9>(a, None).mul_wide(nineteen))),
+        ])
     }
 
     #[inline(always)]

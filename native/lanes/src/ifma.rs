@@ -3,8 +3,8 @@
 use std::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
     _mm512_loadu_epi64, _mm512_madd52hi_epu64, _mm512_madd52lo_epu64, _mm512_mask_mov_epi64,
-    _mm512_or_si512, _mm512_set1_epi64, _mm512_slli_epi64, _mm512_srli_epi64, _mm512_storeu_epi64,
-    _mm512_sub_epi64,
+    _mm512_mullo_epi64, _mm512_or_si512, _mm512_set1_epi64, _mm512_slli_epi64, _mm512_srli_epi64,
+    _mm512_storeu_epi64, _mm512_sub_epi64,
 };
 
 use crate::word::{Word, Word52};
@@ -144,5 +144,10 @@ impl Word52 for Ifma {
     #[inline(always)]
     fn madd_high(self, a: Self, b: Self) -> Self {
         Self(one!(_mm512_madd52hi_epu64(self.0, a.0, b.0)))
+    }
+
+    #[inline(always)]
+    fn mul_wide(self, other: Self) -> Self {
+        Self(one!(_mm512_mullo_epi64(self.0, other.0)))
     }
 }

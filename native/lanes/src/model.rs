@@ -101,6 +101,10 @@ impl Word52 for Model {
         let high = |i| (product(a.0[i], b.0[i], 52) >> 52) as u64;
         self.add(Self(from_fn(high)))
     }
+
+    fn mul_wide(self, other: Self) -> Self {
+        Self(from_fn(|i| self.0[i].checked_mul(other.0[i]).expect("a product wraps")))
+    }
 }
 
 impl Word32 for Model {

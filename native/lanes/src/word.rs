@@ -54,6 +54,8 @@ pub trait Word52: Word {
     fn madd_low(self, a: Self, b: Self) -> Self;
     /// `self + floor(a * b / 2^52)`; only the low 52 bits of `a` and `b` count.
     fn madd_high(self, a: Self, b: Self) -> Self;
+    /// The low 64 bits of the product.
+    fn mul_wide(self, other: Self) -> Self;
 }
 
 /// Words with a 32-bit multiplier.

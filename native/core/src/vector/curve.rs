@@ -87,39 +87,39 @@ impl<F: Field> Point<F> {
     }
 
     /// Doubles what another doubling follows: T is not made. Out of line.
-    fn double_before_doubling(&self) -> Self {
+    fn double_before_doubling(&mut self) {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || self.double_completed().projective(self.t),
-        )
+            || *self = self.double_completed().projective(self.t),
+        );
     }
 
     /// Doubles. Out of line.
-    fn double(&self) -> Self {
+    fn double(&mut self) {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || self.double_completed().extended(),
-        )
+            || *self = self.double_completed().extended(),
+        );
     }
 
     /// Adds. Out of line.
-    pub(super) fn add(&self, other: &Cached<F>) -> Self {
+    pub(super) fn add(&mut self, other: &Cached<F>) {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || self.add_completed(other).extended(),
-        )
+            || *self = self.add_completed(other).extended(),
+        );
     }
 
     /// Adds what a doubling follows: T is not made. Out of line.
-    fn add_before_doubling(&self, other: &Cached<F>) -> Self {
+    fn add_before_doubling(&mut self, other: &Cached<F>) {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || self.add_completed(other).projective(self.t),
-        )
+            || *self = self.add_completed(other).projective(self.t),
+        );
     }
 
     pub(super) fn cached(&self) -> Cached<F> {
@@ -159,17 +159,18 @@ impl<F: Field> Multiples<F> {
     pub(super) fn of(point: &Point<F>) -> Self {
         let first = point.cached();
         let mut table = [first; 8];
-        let mut multiple = point.double();
+        let mut multiple = *point;
+        multiple.double();
         table[1] = multiple.cached();
         for entry in &mut table[2..] {
-            multiple = multiple.add(&first);
+            multiple.add(&first);
             *entry = multiple.cached();
         }
         Self(table)
     }
 
     /// The multiple by a digit from -8 to 8 in each lane; reads the whole table every time.
-    fn select(&self, digits: &Digits<F::Word>, window: usize) -> Cached<F> {
+    fn select(&self, digits: &Digits<F::Word>, window: usize, out: &mut Cached<F>) {
         let cpu = self.0[0].z2.cpu();
         F::Word::outline(
             cpu,
@@ -183,15 +184,15 @@ impl<F: Field> Multiples<F> {
                     *mask = absolute.equal(F::Word::splat(cpu, value));
                 }
                 let t = &self.0;
-                let out = Cached {
+                let found = Cached {
                     y_plus_x: F::lookup(&masks, each_entry!(t, y_plus_x), one),
                     y_minus_x: F::lookup(&masks, each_entry!(t, y_minus_x), one),
                     z2: F::lookup(&masks, each_entry!(t, z2), two),
                     t2d: F::lookup(&masks, each_entry!(t, t2d), zero),
                 };
-                out.negate_if(negative)
+                *out = found.negate_if(negative);
             },
-        )
+        );
     }
 }
 
@@ -213,21 +214,22 @@ pub(super) fn multiply<F: Field, const N: usize>(
 ) -> Point<F> {
     let cpu = terms[0].0.0[0].z2.cpu();
     let mut sum = Point::identity(cpu);
+    let mut term = terms[0].0.0[0];
     for window in (0..WINDOWS).rev() {
         if window + 1 != WINDOWS {
             for _ in 0..3 {
-                sum = sum.double_before_doubling();
+                sum.double_before_doubling();
             }
-            sum = sum.double();
+            sum.double();
         }
         for (k, (table, digits)) in terms.iter().enumerate() {
-            let term = table.select(digits, window);
+            table.select(digits, window, &mut term);
             // The last sum keeps T, and so does one that another follows.
-            sum = if k + 1 == N && window != 0 {
-                sum.add_before_doubling(&term)
+            if k + 1 == N && window != 0 {
+                sum.add_before_doubling(&term);
             } else {
-                sum.add(&term)
-            };
+                sum.add(&term);
+            }
         }
     }
     sum

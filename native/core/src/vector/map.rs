@@ -53,6 +53,7 @@ fn finish<F: Field>(was_square: MaskOf<F>, root: F, t: F, r: F, v: F) -> Point<F
 
 /// The element of one row of 64 bytes in each lane, given as its two halves.
 pub(super) fn from_uniform<F: Field>(halves: &[F; 2]) -> Point<F> {
-    let [first, second] = elligator(halves);
-    first.add(&second.cached())
+    let [mut sum, second] = elligator(halves);
+    sum.add(&second.cached());
+    sum
 }
