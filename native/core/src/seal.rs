@@ -40,12 +40,22 @@ fn seal_keys(key: &Row32, salt: &[u8]) -> (Zeroizing<Row32>, Zeroizing<Row32>) {
     (first, second)
 }
 
-/// KDF(S, Q) of spec 10, "slot key": HKDF-SHA-256 without salt, 32 bytes.
-pub(crate) fn slot_key(shared: &Row32, element: &Row32) -> Zeroizing<Row32> {
-    let extracted = finish(hmac(&[0; 32]).chain_update(shared));
-    finish(
-        hmac(extracted.as_slice()).chain_update(SLOT_INFO).chain_update(element).chain_update([1]),
-    )
+/// Derives slot keys; holds what is the same for all of them.
+pub(crate) struct SlotKeys {
+    without_salt: Hmac<Sha256>,
+}
+
+impl SlotKeys {
+    pub(crate) fn new() -> Self {
+        Self { without_salt: hmac(&[0; 32]) }
+    }
+
+    /// KDF(S, Q) of spec 10, "slot key": HKDF-SHA-256 without salt, 32 bytes.
+    pub(crate) fn derive(&self, shared: &Row32, element: &Row32) -> Zeroizing<Row32> {
+        let extracted = finish(self.without_salt.clone().chain_update(shared));
+        let expand = hmac(extracted.as_slice()).chain_update(SLOT_INFO);
+        finish(expand.chain_update(element).chain_update([1]))
+    }
 }
 
 /// ChaCha20-Poly1305 (RFC 8439) with the zero nonce: one key, one message.

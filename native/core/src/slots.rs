@@ -8,7 +8,7 @@ use crate::{
     element::{Messages, first_invalid, halves},
     engine::Path,
     scalar,
-    seal::{OVERHEAD_LEN, SALT_LEN, open_into, seal_into, slot_key},
+    seal::{OVERHEAD_LEN, SALT_LEN, SlotKeys, open_into, seal_into},
     serial::Fixed,
     threads::{CHUNK, for_all_chunks, for_chunks},
 };
@@ -53,6 +53,7 @@ pub fn seal_slots(
     // A public that does not decode is an error only where no earlier operand is one.
     let public = Fixed::new(path, inputs.public, inputs.left.len());
     let stand_in = public.as_ref().unwrap_or(&generator);
+    let slot_keys = SlotKeys::new();
     let mut out = vec![[0; SLOT_LEN]; inputs.left.len()];
     for_chunks(threads, CHUNK, &mut out, |first, slots| {
         let count = slots.len();
@@ -73,7 +74,7 @@ pub fn seal_slots(
         }
         for (i, slot) in slots.iter_mut().enumerate() {
             let row = first + i;
-            let key = slot_key(&s[i], &q[i]);
+            let key = slot_keys.derive(&s[i], &q[i]);
             let (head, sealed) = slot.split_at_mut(32);
             head.copy_from_slice(&q[i]);
             let aad = inputs.aads.row(row);
@@ -113,6 +114,7 @@ pub fn open_slots(
 ) -> Vec<Opened> {
     let engine = path.engine_or_serial();
     let half = scalar::half(&scalar::of_multiplication(scalar));
+    let slot_keys = SlotKeys::new();
     let mut out = vec![Opened::default(); slots.len()];
     for_all_chunks(threads, CHUNK, &mut out, |first, out| {
         let count = out.len();
@@ -127,7 +129,7 @@ pub fn open_slots(
             if !valid[i] {
                 continue;
             }
-            let key = slot_key(&s[i], &q[i]);
+            let key = slot_keys.derive(&s[i], &q[i]);
             let sealed = &slots[first + i][32..];
             let good = open_into(&mut opened.key, &key, sealed, aads.row(first + i));
             // A product that is the identity opens nothing: the scalar or Q is zero.
