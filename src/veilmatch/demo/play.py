@@ -200,7 +200,7 @@ def play(top: Path, scene: Scene, min_shares: int, step: Step) -> Outcome:
         _make_lists(paths, scene)
     with step("the publisher builds the blinded table; both providers approve it"):
         built = _publish(paths, min_shares)
-    service = ["serve", "--data", paths.data, "--site", paths.site, *_SERVE]
+    service: list[str | Path] = ["serve", "--data", paths.data, "--site", paths.site, *_SERVE]
     with running_service(service, paths.log("serve")) as server:
         with step("three devices hash, make vouchers, and send them"):
             _use_devices(paths, scene, server)

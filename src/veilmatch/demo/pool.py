@@ -23,7 +23,7 @@ from veilmatch.hashing.picture import decode_picture
 from veilmatch.pictures.generate import generate_picture
 
 ALGORITHM = "pdq"
-_SIZES = ((320, 240), (240, 320), (360, 240), (288, 288))
+_SIZES = ((256, 192), (192, 256), (270, 180), (224, 224))
 _CHUNK = 32
 
 

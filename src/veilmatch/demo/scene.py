@@ -11,8 +11,8 @@ from pathlib import Path
 from veilmatch.demo.pool import PoolPicture
 
 LIBRARY = 400  # pictures per account
-LISTED_BY_BOTH = 450
-LISTED_BY_ONE = 150  # each provider has so many that the other has not
+LISTED_BY_BOTH = 330
+LISTED_BY_ONE = 100  # each provider has so many that the other has not
 ONE_SIDED_IN_C = 40
 ACCOUNTS = ("A", "B", "C")
 
