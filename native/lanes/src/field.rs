@@ -5,13 +5,14 @@ use crate::word::Word;
 
 /// Numbers modulo p, one in each lane.
 ///
-/// A value of the type itself is *tight*: its limbs are small enough to be multiplied. Products
-/// can be left [`Loose`](Field::Loose), with the carries not yet done, to be added up first.
+/// A value of the type itself is *tight*, unless it is said to be a *factor*: that may be
+/// multiplied or squared and nothing else. Products can be left [`Loose`](Field::Loose), with
+/// the carries not yet done, to be added up first.
 pub trait Field: Copy + Send + Sync {
     /// The register.
     type Word: Word;
-    /// A sum that is not carried yet. At most three products, or one difference and nothing
-    /// else, fit; the right side of a difference is at most two products.
+    /// A sum that is not carried yet: of at most three products or tight numbers, or one
+    /// difference.
     type Loose: Copy;
 
     /// A public constant, the same in every lane: 32 bytes little-endian, below p.
@@ -31,10 +32,15 @@ pub trait Field: Copy + Send + Sync {
     fn loosen(self) -> Self::Loose;
     /// Carries.
     fn tighten(loose: Self::Loose) -> Self;
+    /// Makes a factor of a sum or difference of two products. So is the difference of a product
+    /// and a sum, but then the other factor must be tight, or a sum of two.
+    fn factor(loose: Self::Loose) -> Self;
     /// Adds.
     fn loose_add(left: Self::Loose, right: Self::Loose) -> Self::Loose;
-    /// Subtracts, by way of a multiple of p.
+    /// Subtracts one product, by way of a multiple of p.
     fn loose_sub(left: Self::Loose, right: Self::Loose) -> Self::Loose;
+    /// Subtracts a sum of two products.
+    fn loose_sub_sum(left: Self::Loose, right: Self::Loose) -> Self::Loose;
 
     /// Brings every number below p, each limb in its own range.
     fn freeze(self) -> Self;

@@ -1,8 +1,10 @@
 //! Ten limbs of 26 and 25 bits in turn, for words with a 32-bit multiplier.
 //!
-//! Bounds. Tight limbs are below 2^26 + 2^14 (even) and 2^25 + 2^14 (odd). A product sums ten
-//! terms below 2^27.01 * 2^30.26, so it stays below 2^61. Products are carried at once; a loose
-//! value here is a sum of tight ones, below 2^30, and is carried once more, in parallel.
+//! Bounds, for even limbs; odd ones are half of it. Tight limbs are below 2^26 + 2^16, a sum
+//! of two below 2^27.01, a difference of two below 2^27.6 (2p is added), one whose right side is
+//! a sum below 2^28.33 (4p is added). With factors of 2^28.33 and 2^27.6, nineteen times the
+//! right one is below 2^32, each of the ten terms of a product below 2^60.2, and their sum below
+//! 2^63.6. A square of 2^27.01 stays below 2^62. Both are carried at once.
 #![forbid(unsafe_code)]
 
 use crate::field::{Field, bits_of, put_bits, row_of, words_of};
@@ -72,9 +74,9 @@ const fn bits(k: usize) -> u32 {
     if k % 2 == 0 { 26 } else { 25 }
 }
 
-/// Limb k of 4p: above three tight limbs.
+/// Limb k of 2p: above a tight limb; twice that is above the sum of two.
 const fn bias(k: usize) -> u64 {
-    4 * (MASKS[k % 2] - if k == 0 { 18 } else { 0 })
+    2 * (MASKS[k % 2] - if k == 0 { 18 } else { 0 })
 }
 
 #[inline(always)]
@@ -260,6 +262,17 @@ impl<W: Word32> Field for Field25<W> {
     #[inline(always)]
     fn square(self) -> Self {
         Self(self.square_loose().0)
+    }
+
+    #[inline(always)]
+    fn factor(loose: Loose25<W>) -> Self {
+        Self(loose.0)
+    }
+
+    #[inline(always)]
+    fn loose_sub_sum(left: Loose25<W>, right: Loose25<W>) -> Loose25<W> {
+        let cpu = left.0[0].cpu();
+        Loose25(limbs!(k => left.0[k].add(W::splat(cpu, 2 * bias(k)).sub(right.0[k]))))
     }
 
     #[inline(always)]

@@ -191,6 +191,16 @@ impl<W: Word52> Field for Field51<W> {
     }
 
     #[inline(always)]
+    fn factor(loose: Loose51<W>) -> Self {
+        Self::tighten(loose)
+    }
+
+    #[inline(always)]
+    fn loose_sub_sum(left: Loose51<W>, right: Loose51<W>) -> Loose51<W> {
+        Self::loose_sub(left, right)
+    }
+
+    #[inline(always)]
     fn loose_add(left: Loose51<W>, right: Loose51<W>) -> Loose51<W> {
         Loose51(limbs!(k => left.0[k].add(right.0[k])))
     }

@@ -17,7 +17,8 @@ pub(super) struct Point<F> {
     pub(super) t: F,
 }
 
-/// What a sum leaves: X = EF, Y = GH, Z = FG, T = EH.
+/// What a sum leaves: X = EF, Y = GH, Z = FG, T = EH. All are factors, and where E is made
+/// with a sum on its right, F is tight and H a sum.
 #[derive(Clone, Copy)]
 struct Completed<F> {
     e: F,
@@ -35,20 +36,6 @@ pub(super) struct Cached<F> {
     t2d: F,
 }
 
-impl<F: Field> Completed<F> {
-    /// Without T, which a doubling does not read.
-    #[inline(always)]
-    fn projective(self, t: F) -> Point<F> {
-        let Self { e, f, g, h } = self;
-        Point { x: e.mul(f), y: g.mul(h), z: f.mul(g), t }
-    }
-
-    #[inline(always)]
-    fn extended(self) -> Point<F> {
-        self.projective(self.e.mul(self.h))
-    }
-}
-
 impl<F: Field> Point<F> {
     #[inline(always)]
     pub(super) fn identity(cpu: CpuOf<F>) -> Self {
@@ -56,33 +43,49 @@ impl<F: Field> Point<F> {
         Self { x: zero, y: one, z: one, t: zero }
     }
 
+    /// Becomes the point without T, which a doubling does not read. Coordinate by coordinate:
+    /// a whole point would be made elsewhere and copied.
+    #[inline(always)]
+    fn set_projective(&mut self, Completed { e, f, g, h }: Completed<F>) {
+        self.x = e.mul(f);
+        self.y = g.mul(h);
+        self.z = f.mul(g);
+    }
+
+    #[inline(always)]
+    fn set(&mut self, sum: Completed<F>) {
+        self.set_projective(sum);
+        self.t = sum.e.mul(sum.h);
+    }
+
     #[inline(always)]
     fn double_completed(&self) -> Completed<F> {
         let (xx, yy) = (self.x.square_loose(), self.y.square_loose());
         let zz = self.z.square_loose();
-        let sum = self.x.add(self.y).square_loose();
+        let sum = F::factor(F::loose_add(self.x.loosen(), self.y.loosen())).square_loose();
         let h = F::loose_add(xx, yy);
         let zz2_xx = F::loose_add(F::loose_add(zz, zz), xx);
         // The sign of F and H together is free: (2 ZZ - G) and (XX + YY).
         Completed {
-            e: F::tighten(F::loose_sub(sum, h)),
+            e: F::factor(F::loose_sub_sum(sum, h)),
             f: F::tighten(F::loose_sub(zz2_xx, yy)),
-            g: F::tighten(F::loose_sub(yy, xx)),
-            h: F::tighten(h),
+            g: F::factor(F::loose_sub(yy, xx)),
+            h: F::factor(h),
         }
     }
 
     #[inline(always)]
     fn add_completed(&self, other: &Cached<F>) -> Completed<F> {
-        let a = self.y.sub(self.x).mul_loose(other.y_minus_x);
-        let b = self.y.add(self.x).mul_loose(other.y_plus_x);
+        let (x, y) = (self.x.loosen(), self.y.loosen());
+        let a = F::factor(F::loose_sub(y, x)).mul_loose(other.y_minus_x);
+        let b = F::factor(F::loose_add(y, x)).mul_loose(other.y_plus_x);
         let c = self.t.mul_loose(other.t2d);
         let d = self.z.mul_loose(other.z2);
         Completed {
-            e: F::tighten(F::loose_sub(b, a)),
-            f: F::tighten(F::loose_sub(d, c)),
-            g: F::tighten(F::loose_add(d, c)),
-            h: F::tighten(F::loose_add(b, a)),
+            e: F::factor(F::loose_sub(b, a)),
+            f: F::factor(F::loose_sub(d, c)),
+            g: F::factor(F::loose_add(d, c)),
+            h: F::factor(F::loose_add(b, a)),
         }
     }
 
@@ -91,7 +94,7 @@ impl<F: Field> Point<F> {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || *self = self.double_completed().projective(self.t),
+            || self.set_projective(self.double_completed()),
         );
     }
 
@@ -100,7 +103,7 @@ impl<F: Field> Point<F> {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || *self = self.double_completed().extended(),
+            || self.set(self.double_completed()),
         );
     }
 
@@ -109,7 +112,7 @@ impl<F: Field> Point<F> {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || *self = self.add_completed(other).extended(),
+            || self.set(self.add_completed(other)),
         );
     }
 
@@ -118,7 +121,7 @@ impl<F: Field> Point<F> {
         F::Word::outline(
             self.x.cpu(),
             #[inline(always)]
-            || *self = self.add_completed(other).projective(self.t),
+            || self.set_projective(self.add_completed(other)),
         );
     }
 
