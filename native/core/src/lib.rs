@@ -18,6 +18,14 @@ pub mod slots;
 mod threads;
 mod vector;
 
+/// Says that values become public here, for the test of secret-dependent branches.
+fn reveal<T>(values: &[T]) {
+    #[cfg(feature = "marks")]
+    veilmatch_marks::public(values);
+    #[cfg(not(feature = "marks"))]
+    let _ = values;
+}
+
 /// A group element or a scalar: 32 bytes.
 pub type Row32 = [u8; 32];
 /// Uniform bytes for the map to the group.

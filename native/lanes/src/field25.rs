@@ -1,6 +1,6 @@
 //! Ten limbs of 26 and 25 bits in turn, for words with a 32-bit multiplier.
 //!
-//! Bounds, for even limbs; odd ones are half of it. Tight limbs are below 2^26 + 2^16, a sum
+//! Bounds, for even limbs; odd ones are half of it, and 2^16. Tight limbs are below 2^26 + 2^16, a sum
 //! of two below 2^27.01, a difference of two below 2^27.6 (2p is added), one whose right side is
 //! a sum below 2^28.33 (4p is added). With factors of 2^28.33 and 2^27.6, nineteen times the
 //! right one is below 2^32, each of the ten terms of a product below 2^60.2, and their sum below
@@ -334,5 +334,42 @@ impl<W: Word32> Field for Field25<W> {
             }
             out
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+
+    type F = Field25<Model>;
+
+    /// The largest tight number that the bounds allow; any sum that wraps panics.
+    fn largest() -> F {
+        Field25(limbs!(k => Model::splat((), MASKS[k % 2] + (1 << 16))))
+    }
+
+    #[test]
+    fn the_largest_limbs_stay_in_bounds() {
+        let a = largest();
+        let l = a.loosen();
+        let sum = F::factor(F::loose_add(l, l));
+        let difference = F::factor(F::loose_sub(l, F::zero(()).loosen()));
+        let wide = F::factor(F::loose_sub_sum(l, F::zero(()).loosen()));
+        let two = F::one(()).add(F::one(()));
+        // The same products with every limb small, by way of frozen numbers.
+        let small = a.freeze();
+        let bits = |mask| Model::mask_bits(mask);
+        let square = small.square().freeze();
+        assert_eq!(bits(a.square().freeze().frozen_equal(square)), 3);
+        assert_eq!(bits(a.mul(a).freeze().frozen_equal(square)), 3);
+        assert_eq!(bits(wide.mul(a).freeze().frozen_equal(square)), 3);
+        let twice = small.mul(small.add(small)).freeze();
+        assert_eq!(bits(wide.mul(difference).freeze().frozen_equal(square)), 3);
+        assert_eq!(bits(wide.mul(sum).freeze().frozen_equal(twice)), 3);
+        assert_eq!(bits(sum.square().freeze().frozen_equal(twice.mul(two).freeze())), 3);
+        let three = F::loose_add(F::loose_add(l, l), l);
+        let rest = F::tighten(F::loose_sub(three, l)).freeze();
+        assert_eq!(bits(rest.frozen_equal(small.add(small).freeze())), 3);
     }
 }

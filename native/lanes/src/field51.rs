@@ -260,3 +260,58 @@ impl<W: Word52> Field for Field51<W> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::Model, word::Word};
+
+    type F = Field51<Model>;
+
+    /// The largest tight number that the bounds allow; any sum that wraps panics.
+    fn largest() -> F {
+        Field51(limbs!(k => {
+            let _: usize = k;
+            Model::splat((), (1 << 51) + (1 << 18) - 1)
+        }))
+    }
+
+    #[test]
+    fn the_largest_limbs_stay_in_bounds() {
+        let a = largest();
+        let small = a.freeze();
+        let bits = |mask| Model::mask_bits(mask);
+        let square = small.square().freeze();
+        assert_eq!(bits(a.square().freeze().frozen_equal(square)), 3);
+        assert_eq!(bits(a.mul(a).freeze().frozen_equal(square)), 3);
+        // Three products less two, each as large as they get.
+        let product = a.mul_loose(a);
+        let two = F::loose_add(product, product);
+        let three = F::loose_add(two, product);
+        let rest = F::tighten(F::loose_sub_sum(three, two));
+        assert_eq!(bits(rest.freeze().frozen_equal(square)), 3);
+        assert_eq!(bits(rest.mul(rest).freeze().frozen_equal(small.square().square().freeze())), 3);
+    }
+
+    #[test]
+    fn numbers_around_p_are_reduced() {
+        let p = |low: u8| {
+            let mut row = [0xff; 32];
+            (row[0], row[31]) = (low, 0x7f);
+            row
+        };
+        let mut out = [[0; 32]; 2];
+        for (low, expected) in [
+            (0xec, p(0xec)),
+            (0xed, [0; 32]),
+            (0xff, {
+                let mut row = [0; 32];
+                row[0] = 18;
+                row
+            }),
+        ] {
+            F::load((), &[p(low); 2]).store(&mut out);
+            assert_eq!(out, [expected; 2]);
+        }
+    }
+}

@@ -11,7 +11,7 @@ use super::digits::Digits;
 use super::encoding::{decode, encode, encode_doubles};
 use super::map::from_uniform;
 use super::power::{CpuOf, MaskOf};
-use crate::{Row32, Row64, engine::Engine, serial::Fixed};
+use crate::{Row32, Row64, engine::Engine, reveal, serial::Fixed};
 
 /// An engine with as many lanes as the field's word.
 pub(super) struct Lanes<F: Field> {
@@ -57,6 +57,7 @@ impl<F: Field> Lanes<F> {
         for (lane, flag) in valid.iter_mut().enumerate() {
             *flag = bits >> lane & 1 == 1;
         }
+        reveal(valid);
         point
     }
 
