@@ -273,7 +273,9 @@ def _opening() -> list[Family]:
                 detection("delta-3", "and again", 6, 9),
                 detection("three-real", "one too few", 3, 3, few),
                 detection("three-columns", "fewer columns than min_shares", 3, 0, few),
-                detection("overload", "more synthetic ones than delta = 1 removes", 4, 4, overload),
+                detection(
+                    "needs-one-more", "more synthetic ones than delta = 1 removes", 4, 4, few
+                ),
                 detection("overload-3", "more than delta_max removes", 6, 10, overload),
                 detection(
                     "only-synthetic", "a kernel for dimension reasons alone", 0, 30, overload
@@ -292,7 +294,8 @@ def _opening() -> list[Family]:
                     "three-real", "one too few, hidden among synthetic ones", shares(3, 3), few
                 ),
                 opening("three-twice", "three real ones twice", shares(3, 0) * 2, few),
-                opening("overload", "too many synthetic ones", shares(4, 4), overload),
+                opening("needs-one-more", "too many synthetic ones for four", shares(4, 4), few),
+                opening("overload", "more than delta_max removes", shares(6, 10), overload),
                 opening(
                     "foreign",
                     "another account's matches",

@@ -60,7 +60,8 @@ def test_the_names_of_not_opening() -> None:
     for real, synthetic, error in (
         (3, 8, TooFewSharesError),
         (0, 0, TooFewSharesError),
-        (4, 9, OverloadError),
+        (4, 9, TooFewSharesError),
+        (0, 28, TooFewSharesError),
         (0, 50, OverloadError),
     ):
         with pytest.raises(error):

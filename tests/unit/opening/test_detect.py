@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
 from veilmatch.errors import OverloadError, TooFewSharesError
 from veilmatch.hazmat.backends.interface import FIELD_PRIME, Flags, Words
 from veilmatch.hazmat.dhf import evaluate_dhf, kernel_support, rank
-from veilmatch.opening.detect import detect, expand_columns, is_consistent
+from veilmatch.opening.detect import (
+    detect,
+    detect_on_known,
+    expand_columns,
+    is_consistent,
+    useful_deltas,
+)
 
 MIN_SHARES, WIDTH = 4, 3  # t = 3, s = 3
 T = MIN_SHARES - 1
@@ -95,11 +104,45 @@ def test_fewer_columns_than_shares_are_too_few() -> None:
         detect(inputs, outputs, MIN_SHARES, 8)
 
 
-@pytest.mark.parametrize(("real", "synthetic"), [(4, 4), (5, 7), (6, 10), (0, 7), (3, 40), (9, 10)])
+@pytest.mark.parametrize(("real", "synthetic"), [(6, 10), (3, 40), (9, 10)])
 def test_beyond_the_limit_nothing_is_found(real: int, synthetic: int) -> None:
     inputs, outputs, _ = _columns(real, synthetic)
     with pytest.raises(OverloadError):
         detect(inputs, outputs, MIN_SHARES, 3)
+
+
+@pytest.mark.parametrize(("real", "synthetic"), [(4, 4), (5, 7), (0, 7)])
+def test_many_synthetic_ones_need_more_real_ones(real: int, synthetic: int) -> None:
+    """Not an overload: detection can tell that they are too few, and says so."""
+    inputs, outputs, _ = _columns(real, synthetic)
+    with pytest.raises(TooFewSharesError):
+        detect(inputs, outputs, MIN_SHARES, 3)
+
+
+def test_no_other_delta_could_find_more() -> None:
+    """Against every delta, over all small numbers of real and synthetic matches."""
+    for width, t, delta_max in itertools.product((3, 4, 7), (1, 2, 5), (1, 2, 3, 8)):
+        for real, synthetic in itertools.product(range(40), range(40)):
+            if real + synthetic <= t:
+                continue
+            tried = useful_deltas(real + synthetic, width, t + 1, delta_max)
+            assert _succeeds(real, synthetic, t, width, tried) == _succeeds(
+                real, synthetic, t, width, range(1, delta_max + 1)
+            )
+
+
+def _succeeds(real: int, synthetic: int, t: int, width: int, deltas: Iterable[int]) -> bool:
+    return any(real >= t + delta and synthetic <= width * delta for delta in deltas)
+
+
+def test_known_matches_find_the_others_without_a_kernel() -> None:
+    inputs, outputs, wanted = _columns(9, 40)
+    known = wanted & (np.cumsum(wanted) <= MIN_SHARES)
+    assert np.array_equal(detect_on_known(inputs, outputs, known, MIN_SHARES), wanted)
+    with pytest.raises(TooFewSharesError):
+        detect_on_known(inputs, outputs, np.zeros_like(known), MIN_SHARES)
+    with pytest.raises(TooFewSharesError):
+        detect_on_known(inputs, outputs, ~wanted, MIN_SHARES)
 
 
 def test_the_kernel_that_holds_all_columns_is_not_believed() -> None:
@@ -109,14 +152,14 @@ def test_the_kernel_that_holds_all_columns_is_not_believed() -> None:
     assert trap.all()
     assert not wanted.all()
     assert not is_consistent(inputs[trap], outputs[trap], MIN_SHARES)
-    with pytest.raises(OverloadError):
+    with pytest.raises(TooFewSharesError):
         detect(inputs, outputs, MIN_SHARES, 3)
 
 
 def test_synthetic_ones_alone_make_a_kernel_and_no_opening() -> None:
     inputs, outputs, _ = _columns(0, T + WIDTH + 1)
     assert kernel_support(expand_columns(inputs, outputs, MIN_SHARES, 1)).all()
-    with pytest.raises(OverloadError):
+    with pytest.raises(TooFewSharesError):
         detect(inputs, outputs, MIN_SHARES, 8)
 
 
@@ -141,5 +184,5 @@ def test_two_accounts_mixed_do_not_open_each_other() -> None:
     first, second = _columns(4, 0, seed=1), _columns(4, 0, seed=2)
     inputs = np.concatenate([first[0], second[0]])
     outputs = np.concatenate([first[1], second[1]])
-    with pytest.raises(OverloadError):
+    with pytest.raises(TooFewSharesError):
         detect(inputs, outputs, MIN_SHARES, 8)

@@ -46,7 +46,7 @@ def _verify(
     return verify_release(manifest, table, approvals, policy, **{"now": NOW, **other})
 
 
-def _with_manifest(**change: Any) -> dict[str, bytes]:
+def _with_manifest(**change: Any) -> dict[str, Any]:
     """A changed manifest, approved anew by both providers: only the check itself can refuse."""
     manifest = replace(GOOD.manifest, **change).to_bytes()
     release_id = derive_release_id(manifest, GOOD.table.root())
