@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veilmatch.hashbench.sets import BenchPicture
-from veilmatch.hashbench.subjects import Subject
 from veilmatch.pictures.generate import generate_picture
 
 SIZE = (192, 144)
@@ -38,8 +37,8 @@ class FalseMatches:
         pairs: Pairs that were compared.
         matches: Pairs with the same key, by name.
         pair_bound: Exact upper 95 % bound of the rate per pair.
-        effective_bits: Independent bits that would spread distances as seen.
-        nearest: Smallest distance among the first pictures, in bits.
+        effective_bits: Independent bits that would spread distances as seen; 0 if not measured.
+        nearest: Smallest distance among the first pictures, in bits; 0 if not measured.
     """
 
     subject: str
@@ -81,12 +80,6 @@ def probed_pairs(
     ]
 
 
-def study(subject: Subject, kind: str, pictures: Iterable[BenchPicture]) -> FalseMatches:
-    """Count equal keys among all pairs of different pictures of one kind."""
-    keys = [(p.source, key) for p in pictures for key in sorted(subject.look_up(p.pixels))[:1]]
-    return study_keys(subject.name, kind, keys)
-
-
 def study_keys(subject: str, kind: str, keys: Sequence[tuple[str, bytes]]) -> FalseMatches:
     """Count equal keys among (name, key) of different pictures; see ``FalseMatches``."""
     matches = equal_pairs(keys)
@@ -101,6 +94,28 @@ def study_keys(subject: str, kind: str, keys: Sequence[tuple[str, bytes]]) -> Fa
         rate_bound(len(matches), pairs),
         bits,
         nearest,
+    )
+
+
+def study_probed(
+    subject: str,
+    kind: str,
+    entries: Sequence[tuple[str, bytes]],
+    tried: Sequence[tuple[str, frozenset[bytes]]],
+) -> FalseMatches:
+    """Count ordered pairs (known, tried) of different pictures that meet through probes.
+
+    Args:
+        subject: Name for the report.
+        kind: Which pictures, for the report.
+        entries: (name of the known picture, key in the table), several for each picture.
+        tried: (name of the picture, keys that a client tries).
+    """
+    known = {name for name, _ in entries}
+    pairs = sum(len(known) - (name in known) for name, _ in tried)
+    matches = tuple(dict.fromkeys(probed_pairs(entries, tried)))
+    return FalseMatches(
+        subject, kind, len(tried), pairs, matches, rate_bound(len(matches), pairs), 0.0, 0
     )
 
 

@@ -36,6 +36,7 @@ COLUMNS = (
 PROCEDURAL_PICTURES = 36_000
 _SHEET_PAIRS, _TILE = 60, 120
 _COUNTED = ("lfh", "pdq", "phash", "dhash")
+_PROBED = "lfh-1e5"
 
 
 @dataclass(frozen=True)
@@ -68,51 +69,85 @@ def run_hash_benchmark(
     pictures = photographs(list(folders))[:limit]
     with Pool(jobs) as pool:
         measured = pool.map(measure_one, list(enumerate(pictures)), chunksize=2)
-        painted = pool.map(procedural_keys, range(procedural), chunksize=100)
+        painted = pool.map(hash_procedural, range(procedural), chunksize=100)
+        photos = pool.map(hash_photograph, pictures, chunksize=4)
     outcomes = [outcome for each in measured for outcome in each]
     result = BenchResult(
         pictures=len(pictures),
         recall=tuple(summarise(outcomes)),
         per_change=share_by_change(outcomes),
-        false_matches=tuple(false_match_tables(painted, pictures)),
+        false_matches=tuple(false_match_tables(painted, photos)),
     )
     write_report(result, out)
     write_contact_sheet(result, {p.source: p for p in pictures}, out)
     return result
 
 
-def procedural_keys(index: int) -> dict[str, tuple[str, str]]:
-    """Hash one painted picture with the counted subjects: subject to (name, key in hex)."""
-    picture = falsematch.procedural_picture(index)
-    return {name: (picture.source, key) for name, key in _counted_keys(picture).items()}
+@dataclass(frozen=True)
+class HashedPicture:
+    """One picture of the false-match study.
+
+    Attributes:
+        source: Its name.
+        keys: Its key with each counted subject whose gate it passes.
+        entered: What it enters into a table for up to 1e5 records.
+        tried: What a client tries there for it.
+    """
+
+    source: str
+    keys: dict[str, bytes]
+    entered: frozenset[bytes]
+    tried: frozenset[bytes]
 
 
-def _counted_keys(picture: BenchPicture) -> dict[str, str]:
+def hash_picture(picture: BenchPicture, *, enter: bool) -> HashedPicture:
+    """Hash one picture with the counted subjects; ``enter`` also makes its variants."""
+    subjects = {subject.name: subject for subject in build_subjects()}
     keys = {}
-    for subject in build_subjects():
-        if subject.name in _COUNTED:
-            tried = sorted(subject.look_up(picture.pixels))
-            if tried:
-                keys[subject.name] = tried[0].hex()
-    return keys
+    for name in _COUNTED:
+        tried = sorted(subjects[name].look_up(picture.pixels))
+        if tried:
+            keys[name] = tried[0]
+    probed = subjects[_PROBED]
+    entered = probed.enter(picture.pixels) if enter else frozenset()
+    return HashedPicture(picture.source, keys, entered, probed.look_up(picture.pixels))
+
+
+def hash_procedural(index: int) -> HashedPicture:
+    """Hash one painted picture; for pools of processes."""
+    return hash_picture(falsematch.procedural_picture(index), enter=False)
+
+
+def hash_photograph(picture: BenchPicture) -> HashedPicture:
+    """Hash one photograph and its variants; for pools of processes."""
+    return hash_picture(picture, enter=True)
 
 
 def false_match_tables(
-    painted: Sequence[dict[str, tuple[str, str]]], pictures: Sequence[BenchPicture]
+    painted: Sequence[HashedPicture], photos: Sequence[HashedPicture]
 ) -> list[falsematch.FalseMatches]:
-    """Count equal hashes among painted pictures, by kind and altogether, and among photographs."""
+    """Count equal hashes of different pictures.
+
+    First one key each: among painted pictures, by kind and altogether, and among photographs.
+    Then with variants and probes, as in a table up to 1e5 records: every picture tried against
+    the entries of every other photograph.
+    """
     tables = []
-    photo_keys = [(p.source, _counted_keys(p)) for p in pictures]
     for name in _COUNTED:
-        keys = [(each[name][0], bytes.fromhex(each[name][1])) for each in painted if name in each]
+        keys = [(each.source, each.keys[name]) for each in painted if name in each.keys]
         for kind in ("scene", "page", "chart"):
             some = [pair for pair in keys if pair[0].startswith(kind)]
             tables.append(falsematch.study_keys(name, kind, some))
         tables.append(falsematch.study_keys(name, "procedural", keys))
-        photos = [
-            (source, bytes.fromhex(found[name])) for source, found in photo_keys if name in found
-        ]
-        tables.append(falsematch.study_keys(name, "photographs", photos))
+        found = [(each.source, each.keys[name]) for each in photos if name in each.keys]
+        tables.append(falsematch.study_keys(name, "photographs", found))
+    entries = [(each.source, key) for each in photos for key in sorted(each.entered)]
+    for kind, pictures in (
+        ("procedural against photographs", painted),
+        ("photographs against photographs", photos),
+    ):
+        tried = [(each.source, each.tried) for each in pictures if each.tried]
+        tables.append(falsematch.study_probed(_PROBED, kind, entries, tried))
     return tables
 
 
