@@ -356,7 +356,7 @@ def test_nothing_private_in_answers_or_log(service: Service, world: World) -> No
     ]
     said = b"\n".join(answers) + service.log.encode()
     private = [device.pseudonym, device.identity.account_public_key, release.release_id]
-    private += [one.asset_id for one in sent] + [value for value in release.hashes[:4]]
+    private += [one.asset_id for one in sent] + list(release.hashes[:4])
     for value in private:
         assert value not in said
         assert value.hex().encode() not in said.lower()

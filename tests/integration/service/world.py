@@ -58,7 +58,8 @@ def _build(lists: list[HashList], request: ReleaseRequest) -> BuiltRelease:
         try:
             return build_release(lists, request)
         except ConfigError as exc:
-            assert exc.setting == "expansion", exc
+            if exc.setting != "expansion":
+                raise
 
 
 @dataclass(frozen=True)
