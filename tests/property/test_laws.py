@@ -363,7 +363,7 @@ def test_law_4_beyond_the_limit_nothing_opens(data: st.DataObject) -> None:
     synthetic = data.draw(st.integers(20 * excess + 1, 20 * excess + 40))
     real = min(30 + excess, 30 + delta)
     _, matches = _draw(data, parameters, real, synthetic)
-    with pytest.raises(OverloadError):
+    with pytest.raises((TooFewSharesError, OverloadError)):
         _open(parameters, matches)
 
 
@@ -372,8 +372,19 @@ def test_law_4_beyond_the_limit_nothing_opens(data: st.DataObject) -> None:
 def test_law_4_beyond_the_limit_of_150_nothing_opens(data: st.DataObject) -> None:
     synthetic = data.draw(st.integers(151, 240))
     _, matches = _draw(data, DEFAULT, data.draw(st.integers(30, 31)), synthetic)
-    with pytest.raises(OverloadError):
+    with pytest.raises(TooFewSharesError):
         _open(DEFAULT, matches)
+
+
+@settings(max_examples=10)
+@given(st.data())
+def test_law_4_more_than_all_attempts_together_can_remove(data: st.DataObject) -> None:
+    """With delta_max = 1: more columns than rows, so that every column is in the kernel."""
+    parameters = replace(DEFAULT, delta_max=1)
+    synthetic = data.draw(st.integers(151, 240))
+    _, matches = _draw(data, parameters, data.draw(st.integers(30, 48)), synthetic)
+    with pytest.raises(OverloadError):
+        _open(parameters, matches)
 
 
 @settings(max_examples=400)
@@ -381,14 +392,38 @@ def test_law_4_beyond_the_limit_of_150_nothing_opens(data: st.DataObject) -> Non
 def test_law_4_opens_if_and_only_if_some_delta_fits(data: st.DataObject) -> None:
     real, synthetic = data.draw(st.integers(0, 10)), data.draw(st.integers(0, 60))
     chosen, matches = _draw(data, SMALL, real, synthetic)
-    fits = any(real >= 3 + delta and synthetic <= 8 * delta for delta in (1, 2, 3))
-    try:
-        opening = _open(SMALL, matches)
-    except (TooFewSharesError, OverloadError):
-        assert not fits
+    fits = _fits(real, synthetic)
+    # More columns than the largest matrix has rows: t + delta_max - 1 + s * delta_max.
+    overload = real + synthetic > 3 + 3 - 1 + 8 * 3
+    if fits:
+        assert _opened_ids(_open(SMALL, matches)) == _ids(chosen)
     else:
-        assert fits
+        with pytest.raises(OverloadError if overload else TooFewSharesError):
+            _open(SMALL, matches)
+
+
+@MANY
+@given(st.data())
+def test_law_4_what_opened_before_opens_the_same_and_never_a_synthetic_one(
+    data: st.DataObject,
+) -> None:
+    """The short way for an account that has opened, with right, wrong or too few known ids."""
+    real, synthetic = data.draw(st.integers(0, 10)), data.draw(st.integers(0, 60))
+    chosen, matches = _draw(data, SMALL, real, synthetic)
+    known = {s.asset_id for s in matches if data.draw(st.booleans())}
+    try:
+        opening = open_account(
+            ACCOUNT.pseudonym, matches, min_shares=4, delta_max=3, opened_ids=known
+        )
+    except (TooFewSharesError, OverloadError):
+        assert not _fits(real, synthetic)
+    else:
+        assert real >= 4
         assert _opened_ids(opening) == _ids(chosen)
+
+
+def _fits(real: int, synthetic: int) -> bool:
+    return any(real >= 3 + delta and synthetic <= 8 * delta for delta in (1, 2, 3))
 
 
 def _flip(data: bytes, bit: int) -> bytes:
