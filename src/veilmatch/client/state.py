@@ -157,6 +157,10 @@ class State:
                 os.link(fresh, path)  # never replaces what another process made meanwhile
             except FileExistsError:
                 raise taken from None
+            except OSError:  # a file system without links
+                if path.exists():
+                    raise taken from None
+                fresh.rename(path)
             _sync_folder(path.parent)
         finally:
             fresh.unlink(missing_ok=True)
