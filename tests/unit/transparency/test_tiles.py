@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 
 import pytest
 from hypothesis import example, given, settings
@@ -33,41 +32,11 @@ from veilmatch.transparency.tree import (
     verify_inclusion,
 )
 
+from .small_log import build_disk, entry
+
 tiles = st.builds(
     Tile, st.integers(-1, 63), st.integers(0, 2**63 - 1) | st.integers(0, 2000), st.integers(1, 256)
 )
-
-
-class Disk:
-    """A log on a disk in memory; it writes what it is told, in the order it is told."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.size = 0
-        self.root = EMPTY_ROOT
-
-    def read(self, path: str) -> bytes:
-        if path not in self.files:
-            raise StoreError("no such tile")
-        return self.files[path]
-
-    def append(self, entries: list[bytes]) -> tuple[bytes, ...]:
-        update = append_entries(self.size, self.root, entries, self.read)
-        for path, content in update.files:
-            assert self.files.setdefault(path, content) == content, "a tile was changed"
-        self.size, self.root = update.size, update.root
-        return update.proof
-
-
-def entry(index: int) -> bytes:
-    return hashlib.sha256(b"entry %d" % index).digest()
-
-
-def build_disk(*batches: int) -> Disk:
-    disk = Disk()
-    for count in batches:
-        disk.append([entry(disk.size + number) for number in range(count)])
-    return disk
 
 
 @pytest.mark.parametrize(
