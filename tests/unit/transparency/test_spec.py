@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from veilmatch.errors import WitnessError
+from veilmatch.transparency.entries.entry import EntryKind, parse_statement
 from veilmatch.transparency.note import SignedNote, parse_note
 from veilmatch.transparency.policy import parse_policy, verify_checkpoint
 from veilmatch.transparency.proof import parse_log_proof, verify_log_proof
@@ -53,6 +54,12 @@ def test_the_request_is_signed() -> None:
     signer = make_signer("w.example", policy.witnesses[b"eu"].signature_type)
     given = answer_add_checkpoint(request, states, {origin: policy.logs}, [signer], now_s=1)
     assert given.state == WitnessState(3, READ(0, 3))
+
+
+def test_the_statement_is_in_its_one_spelling() -> None:
+    statement = parse_statement(block("statement").removesuffix(b"\n"))
+    assert statement.to_bytes() + b"\n" == block("statement")
+    assert statement.kind is EntryKind.LIST_ATTESTATION
 
 
 def test_every_rule_that_the_code_cites_is_in_the_specification() -> None:
