@@ -55,6 +55,35 @@ def build_root(hashes: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+class RootBuilder:
+    """Builds the root over any number of leaves in little memory, one leaf after the other.
+
+    Source: RFC 9162 section 2.1.1.
+    """
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._roots: list[bytes] = []
+
+    def add(self, leaf: bytes) -> None:
+        """Add the next leaf, ``bytes (32,)``, from ``hash_leaf``."""
+        self.size += 1
+        value, rest = leaf, self.size
+        # Each zero at the end of the new size is a pair of equal subtrees that is now full.
+        while not rest & 1:
+            value, rest = hash_node(self._roots.pop(), value), rest >> 1
+        self._roots.append(value)
+
+    def root(self) -> bytes:
+        """Give the root over what was added so far, ``bytes (32,)``."""
+        if not self._roots:
+            return EMPTY_ROOT
+        value = self._roots[-1]
+        for left in reversed(self._roots[:-1]):
+            value = hash_node(left, value)
+        return value
+
+
 def build_subtree_reader(leaves: Sequence[bytes]) -> ReadSubtree:
     """Read subtrees from leaf hashes in memory; for small trees and for tests."""
     return lambda first, end: build_root(leaves[first:end])

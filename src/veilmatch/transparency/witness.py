@@ -153,13 +153,12 @@ def answer_add_checkpoint(
     2. The log signed, and no signature by its keys is false.
     3. The old size is not larger than the new one.
     4. The log starts from the tree that this witness signed last.
-    5. A tree of the same size has the same root.
-    6. The new tree contains the old one.
+    5. A tree of the same size has the same root; 6. a larger one contains the old one.
 
     Args:
         request: What ``parse_add_checkpoint`` gave.
-        states: Origin to the tree signed last; a log signed for the first time is not in it.
-        logs: Origin to the keys of that log, for the logs this witness follows.
+        states: Origin to the tree signed last, for logs signed before.
+        logs: Origin to the log's keys, for the logs this witness follows.
         signers: The witness's own keys, all of them cosignature keys.
         now_s: The time now, in seconds since 1970; not 0.
 
@@ -175,11 +174,7 @@ def answer_add_checkpoint(
 
     Source: spec/80-transparency.md rules W-4 to W-11.
     """
-    if now_s <= 0 or not signers:
-        raise ConfigError("a witness needs keys and a clock", setting="signers")
-    if any(signer.key.signature_type is SignatureType.ED25519 for signer in signers):
-        # A plain signature states no time, and reads like one of a log.
-        raise ConfigError("a witness signs with cosignature keys only", setting="signers")
+    _check_signers(signers, now_s)
     checkpoint = parse_checkpoint(request.note.text)
     # 1.
     keys = logs.get(checkpoint.origin, ())
@@ -204,6 +199,14 @@ def answer_add_checkpoint(
     signed = sign_note(request.note.text, signers, at_s=now_s)
     lines = b"".join(line.to_bytes() for line in signed.signatures)
     return WitnessAnswer(checkpoint.origin, WitnessState(checkpoint.size, checkpoint.root), lines)
+
+
+def _check_signers(signers: Sequence[NoteSigner], now_s: int) -> None:
+    if now_s <= 0 or not signers:
+        raise ConfigError("a witness needs keys and a clock", setting="signers")
+    if any(signer.key.signature_type is SignatureType.ED25519 for signer in signers):
+        # A plain signature states no time, and reads like one of a log.
+        raise ConfigError("a witness signs with cosignature keys only", setting="signers")
 
 
 _STATUSES: tuple[tuple[type[Error], int], ...] = (

@@ -11,6 +11,7 @@ from veilmatch.errors import EncodingError, LengthError, ProofError
 from veilmatch.transparency.tree import (
     EMPTY_ROOT,
     PROOF_LEN_MAX,
+    RootBuilder,
     build_consistency_proof,
     build_inclusion_proof,
     build_root,
@@ -44,6 +45,14 @@ def test_every_root_is_the_one_of_the_definition() -> None:
     assert ROOTS[0] == EMPTY_ROOT
     assert all(ROOTS[size] == recursive_root(LEAVES[:size]) for size in range(COUNT + 1))
     assert len(set(ROOTS)) == COUNT + 1
+
+
+def test_one_leaf_after_the_other_gives_the_same_roots() -> None:
+    builder = RootBuilder()
+    for size in range(COUNT + 1):
+        assert (builder.size, builder.root()) == (size, ROOTS[size])
+        if size < COUNT:
+            builder.add(LEAVES[size])
 
 
 def test_every_entry_of_every_tree_is_proved() -> None:
