@@ -1,8 +1,7 @@
 """Go's own implementation verifies our notes, tiles and proofs, and we verify its.
 
-Runs where Go is present and its package golang.org/x/mod can be had: as a module, or as
-Debian's package golang-golang-x-mod-dev. With ``VEILMATCH_REQUIRE_GO=1`` a missing Go is a
-failure instead of a skip.
+Its package golang.org/x/mod is taken as a module or, where there is no network, from Debian's
+package golang-golang-x-mod-dev.
 """
 
 from __future__ import annotations
@@ -10,14 +9,8 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -37,7 +30,8 @@ from veilmatch.transparency.tree import (
     verify_inclusion,
 )
 
-HERE = Path(__file__).parent
+from .oracle import Oracle, decode, start_oracle
+
 SIZES = [1, 2, 3, 7, 8, 255, 256, 257, 511, 512, 700, 1000]
 ENTRIES = [hashlib.sha256(b"entry %d" % index).digest() for index in range(max(SIZES))]
 LEAVES = [hash_leaf(entry) for entry in ENTRIES]
@@ -46,81 +40,11 @@ LOG = derive_signer("log.example/lists", SignatureType.ED25519, b"\1" * 32)
 WITNESS = derive_signer("w.example/é", SignatureType.COSIGNATURE_ED25519, b"\2" * 32)
 
 
-class Oracle:
-    """The Go program, asked one question a line."""
-
-    def __init__(self, program: Path) -> None:
-        self.process = subprocess.Popen(
-            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def ask(self, operation: str, **values: object) -> dict[str, Any]:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        question = {"Op": operation} | {name: encode(value) for name, value in values.items()}
-        self.process.stdin.write(json.dumps(question) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        assert line, "the oracle stopped"
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def accepts(self, operation: str, **values: object) -> bool:
-        return "error" not in self.ask(operation, **values)
-
-
-def encode(value: object) -> object:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, list | tuple):
-        return [encode(item) for item in value]
-    if isinstance(value, dict):
-        return {key: encode(item) for key, item in value.items()}
-    return value
-
-
-def decode(values: list[str] | None) -> tuple[bytes, ...]:
-    return tuple(base64.b64decode(value) for value in values or [])
-
-
-def give_up(reason: str) -> None:
-    if os.environ.get("VEILMATCH_REQUIRE_GO"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="module")
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
-    if go is None:
-        give_up("Go is not installed here, so its implementation cannot be asked")
-        return
-    program = tmp_path_factory.mktemp("go") / "oracle"
     debian = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode"}
-    reasons = []
-    for settings in ({"GOFLAGS": "-mod=readonly", "GOTOOLCHAIN": "local"}, debian):
-        built = subprocess.run(
-            [go, "build", "-o", program, "."],
-            cwd=HERE,
-            env=os.environ | settings,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if built.returncode == 0:
-            break
-        reasons.append(built.stderr.strip().rpartition("\n")[2])
-    else:
-        give_up(f"golang.org/x/mod cannot be had here: {reasons}")
-        return
-    oracle = Oracle(program)
-    yield oracle
-    assert oracle.process.stdin is not None
-    assert oracle.process.stdout is not None
-    oracle.process.stdin.close()
-    assert oracle.process.wait(10) == 0
-    oracle.process.stdout.close()
+    with start_oracle("xmod", tmp_path_factory.mktemp("go"), debian) as started:
+        yield started
 
 
 @functools.cache
