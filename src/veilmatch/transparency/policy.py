@@ -273,10 +273,11 @@ def verify_checkpoint(note: SignedNote, policy: Policy) -> VerifiedCheckpoint:
 def _find_quorum_time(policy: Policy, seen: dict[bytes, int]) -> int | None:
     if policy.quorum == NONE:
         return None
-    for at_s in sorted(set(seen.values()), reverse=True):
-        if policy.is_met(name for name, time in seen.items() if time >= at_s):
-            return at_s
-    return None
+    return max(
+        at_s
+        for at_s in seen.values()
+        if policy.is_met(name for name, time in seen.items() if time >= at_s)
+    )
 
 
 def verify_fresh(

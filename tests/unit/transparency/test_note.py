@@ -146,6 +146,22 @@ def test_ml_dsa_signs_checkpoints_only() -> None:
         sign_note(long_origin, [signer], at_s=AT_S)
 
 
+def test_without_ml_dsa_a_cosignature_is_neither_true_nor_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name, public_key = "w.example/pq", bytes(1312)
+    key = VerifierKey(name, SignatureType.COSIGNATURE_ML_DSA_44, public_key)
+    line = NoteSignature(name, key.key_id, bytes(8 + 2420))
+    monkeypatch.setattr("veilmatch.transparency.key.HAS_ML_DSA", False)
+    note = SignedNote(TEXT, (*sign_note(TEXT, [LOG], at_s=0).signatures, line))
+    with pytest.raises(ConfigError) as caught:
+        verify_note(note, [LOG.key, key])
+    assert "47" in caught.value.hint
+    with pytest.raises(ConfigError):
+        derive_signer(name, SignatureType.COSIGNATURE_ML_DSA_44, bytes(32))
+    assert verify_note(note, [LOG.key]).signatures[0].key == LOG.key
+
+
 def test_a_faulty_device_is_noticed() -> None:
     faulty = NoteSigner(LOG.key, lambda _: bytes(64))
     with pytest.raises(SignatureError):

@@ -266,3 +266,13 @@ def test_a_reader_stays_inside_its_tree() -> None:
     with pytest.raises(EncodingError):
         reader.read_entries(2)
     assert FULL_WIDTH == 256
+
+
+def test_a_reader_forgets_tiles_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("veilmatch.transparency.tiles._CACHE_MAX", 1)
+    disk = build_disk(700)
+    reader = TreeReader(700, disk.read)
+    for _ in range(2):
+        assert reader.build_root() == disk.root

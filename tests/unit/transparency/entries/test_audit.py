@@ -22,9 +22,10 @@ from veilmatch.transparency.entries.canonical import Json, JsonObject, build_jso
 from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject
 from veilmatch.transparency.entries.envelope import StatementSigner, sign_payload
 from veilmatch.transparency.entries.manifest import derive_release_id, summarise_manifest
+from veilmatch.transparency.note import sign_note
 from veilmatch.transparency.tree import build_root, hash_leaf
 
-from ..small_log import AT_S, DAY_S, Disk, SmallLog  # noqa: TID252 - a sibling
+from ..small_log import AT_S, DAY_S, Disk, SmallLog, make_signer  # noqa: TID252 - a sibling
 from .samples import CENTRE, HOTLINE, NEIGHBOUR, OPERATOR, make_party
 
 ROWS = [hashlib.sha256(b"row %d" % index).digest() for index in range(50)]
@@ -279,6 +280,42 @@ def test_an_attestation_that_is_not_in_the_log() -> None:
     first, second = BUNDLE.attestations
     changed = replace(BUNDLE, attestations=(first, replace(second, proof=first.proof)))
     assert failed_at(audit(changed, TRUST)) == (9, "ProofError")
+
+
+@pytest.mark.attacks
+def test_an_attestation_in_another_log() -> None:
+    other = SmallLog(disk=Disk(), signer=make_signer("other.example/log"))
+    attestations = [make_attestation(signer, 700) for signer in (HOTLINE, CENTRE)]
+    other.disk.append([statement.to_entry() for statement in attestations])
+    checkpoint = replace(other.disk.checkpoint, origin="other.example/log")
+    witnesses = [other.witnesses[name] for name in ("eu-ngo", "us-ngo")]
+    note = sign_note(checkpoint.to_bytes(), [other.signer, *witnesses], at_s=AT_S)
+    envelope = sign_payload(attestations[0].to_bytes(), [HOTLINE])
+    moved = LoggedEnvelope(envelope, other.prove(0, note))
+    changed = replace(BUNDLE, attestations=(moved, BUNDLE.attestations[1]))
+    both = replace(TRUST.policy, logs=(*TRUST.policy.logs, other.signer.key))
+    report = audit(changed, replace(TRUST, policy=both))
+    assert failed_at(report) == (9, "ProofError")
+    reasons = {result.number: result.reason for result in report.results}
+    assert "another log" in reasons[9]
+
+
+@pytest.mark.attacks
+@pytest.mark.parametrize("told", [{"provider": "Someone Else"}, {"count": 1}])
+def test_a_release_that_says_other_things_of_a_list(told: dict[str, Json]) -> None:
+    attestations = [make_attestation(one, 700 + at) for at, one in enumerate([HOTLINE, CENTRE])]
+    sources: list[Json] = [
+        {
+            "provider": one.predicate["provider"],
+            "attestation": one.to_entry().hex(),
+            "count": one.predicate["count"],
+        }
+        for one in attestations
+    ]
+    assert isinstance(sources[0], dict)
+    sources[0] |= told
+    world = World(predicate={"sources": sources})
+    assert failed_at(audit(world.build(), world.trust)) == (10, "TableError")
 
 
 @pytest.mark.attacks
