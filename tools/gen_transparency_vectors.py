@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from transparency_vectors.audit_cases import audit_cases
 from transparency_vectors.parts import Case
 from transparency_vectors.statement_cases import envelope_cases, statement_cases
 from transparency_vectors.text_cases import checkpoint_cases, note_cases
@@ -33,6 +34,7 @@ FILES: dict[str, tuple[str, Callable[[dict[str, Case]], Iterator[Case]]]] = {
     "proof": ("proof files are verified for an entry under a policy", proof_cases),
     "witness": ("requests are decided by a witness that knows a tree", witness_cases),
     "statement": ("statements are parsed", statement_cases),
+    "audit": ("bundles are audited: the number of the check that fails", audit_cases),
     "envelope": ("envelopes are verified, then the parties counted", envelope_cases),
 }
 

@@ -14,6 +14,8 @@ import pytest
 
 from veilmatch import errors
 from veilmatch.transparency.checkpoint import parse_checkpoint
+from veilmatch.transparency.entries.audit import Outcome, audit_bundle
+from veilmatch.transparency.entries.bundle import parse_trust
 from veilmatch.transparency.entries.entry import parse_statement
 from veilmatch.transparency.entries.envelope import (
     PartyKey,
@@ -160,6 +162,22 @@ def run_envelope(given: Values) -> Values:
     return {"parties": sorted(verified.parties)}
 
 
+def run_audit(given: Values) -> Values:
+    rows = bytes.fromhex(given["rows"])
+    report = audit_bundle(
+        given["bundle"].encode(),
+        parse_trust(given["trust"].encode()),
+        now_s=given["now_s"],
+        rows=[rows[start : start + 32] for start in range(0, len(rows), 32)],
+    )
+    failed = [result for result in report.results if result.outcome is Outcome.FAILED]
+    return {
+        "exit_code": report.exit_code,
+        "failed": failed[0].number if failed else 0,
+        "error": failed[0].error if failed else "",
+    }
+
+
 RUNNERS: dict[str, Callable[[Values], Values]] = {
     "note": run_note,
     "checkpoint": run_checkpoint,
@@ -170,6 +188,7 @@ RUNNERS: dict[str, Callable[[Values], Values]] = {
     "witness": run_witness,
     "statement": run_statement,
     "envelope": run_envelope,
+    "audit": run_audit,
 }
 FILES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
 CASES = [
