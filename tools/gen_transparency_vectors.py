@@ -25,27 +25,35 @@ from transparency_vectors.trust_cases import policy_cases, proof_cases, witness_
 
 FOLDER = Path(__file__).parents[1] / "vectors" / "v1" / "transparency"
 
+# File to section of spec/80-transparency.md and what makes its cases.
 FILES: dict[str, tuple[str, Callable[[dict[str, Case]], Iterator[Case]]]] = {
-    "note": ("signed notes are parsed and verified with the given keys", note_cases),
-    "checkpoint": ("checkpoint texts are parsed", checkpoint_cases),
-    "tree": ("roots, inclusion and consistency proofs are built and verified", tree_cases),
-    "tiles": ("tile paths are parsed, entries appended", tile_cases),
-    "policy": ("policies are parsed and asked whether names meet the quorum", policy_cases),
-    "proof": ("proof files are verified for an entry under a policy", proof_cases),
-    "witness": ("requests are decided by a witness that knows a tree", witness_cases),
-    "statement": ("statements are parsed", statement_cases),
-    "audit": ("bundles are audited: the number of the check that fails", audit_cases),
-    "envelope": ("envelopes are verified, then the parties counted", envelope_cases),
+    "note": ("1", note_cases),
+    "checkpoint": ("2", checkpoint_cases),
+    "tree": ("3", tree_cases),
+    "tiles": ("4", tile_cases),
+    "policy": ("5", policy_cases),
+    "proof": ("6", proof_cases),
+    "witness": ("7", witness_cases),
+    "statement": ("8 and 10", statement_cases),
+    "envelope": ("9", envelope_cases),
+    "audit": ("12", audit_cases),
 }
 
 
 def build(name: str, path: Path) -> str:
-    """Build the text of one file."""
-    about, make = FILES[name]
-    before = json.loads(path.read_text("utf-8"))["cases"] if path.exists() else []
-    cases = list(make({one["id"]: one for one in before}))
-    value = {"schema": "veilmatch-vectors-v1", "about": about, "cases": cases}
-    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+    """Build the text of one file, in the form of all the vectors of this project."""
+    section, make = FILES[name]
+    before = json.loads(path.read_text("utf-8"))["vectors"] if path.exists() else []
+    vectors = []
+    for one in make({one["id"]: one for one in before}):
+        origin = f", from {one['source']}" if one["source"] else ""
+        vectors.append(one | {"source": f"spec 80 section {section}{origin}"})
+    value = {
+        "$schema": "../../schemas/vectors.schema.json",
+        "operation": f"transparency/{name}",
+        "vectors": vectors,
+    }
+    return json.dumps(value, indent=1) + "\n"
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from veilmatch.transparency.key import NoteSigner, SignatureType, derive_signer
 from veilmatch.transparency.tree import build_root, build_subtree_reader, hash_leaf
 
 AT_S = 1_790_000_000
-OWN = "own"
+OWN = ""
 ORIGIN = "log.example/lists"
 Case = dict[str, Any]
 
@@ -32,9 +32,12 @@ READ = build_subtree_reader(LEAVES)
 
 
 def case(name: str, reason: str, given: Case, expected: Case | str, source: str = OWN) -> Case:
-    """One case; ``expected`` is what comes out, or the name of the error."""
+    """One case; ``expected`` is what comes out, or the name of the error.
+
+    ``source`` says where it comes from if not from here; the section is put before it.
+    """
     outcome = {"error": expected} if isinstance(expected, str) else {"expected": expected}
-    return {"id": name, "reason": reason, "source": source, "input": given} | outcome
+    return {"id": name, "reason": reason, "source": source, "inputs": given} | outcome
 
 
 def key_of(signer: NoteSigner) -> str:

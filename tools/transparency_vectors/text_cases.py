@@ -41,7 +41,7 @@ def keep_ml_dsa_note(old: dict[str, Case]) -> str:
     """The ML-DSA note of the last run if it still verifies, or a new one."""
     text = checkpoint(300)
     try:
-        kept = old["ml-dsa-cosignature"]["input"]["note"]
+        kept = old["ml-dsa-cosignature"]["inputs"]["note"]
         note = parse_note(kept.encode())
         if note.text == text and verify_note(note, [LOG.key, ML_DSA.key]).signatures[1:]:
             return str(kept)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -199,33 +200,35 @@ CASES = [
         marks=[NEEDS_ML_DSA] if case["id"].startswith("ml-dsa") else [],
     )
     for name, value in FILES.items()
-    for case in value["cases"]
+    for case in value["vectors"]
 ]
 
 
 def test_every_file_has_a_runner_and_every_case_its_parts() -> None:
     assert FILES.keys() == RUNNERS.keys()
-    for value in FILES.values():
-        assert value.keys() == {"schema", "about", "cases"}
-        assert value["schema"] == "veilmatch-vectors-v1"
-        ids = [case["id"] for case in value["cases"]]
+    for name, value in FILES.items():
+        assert value.keys() == {"$schema", "operation", "vectors"}
+        assert value["operation"] == f"transparency/{name}"
+        ids = [case["id"] for case in value["vectors"]]
         assert len(set(ids)) == len(ids)
-        for case in value["cases"]:
+        assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one) for one in ids)
+        for case in value["vectors"]:
             assert case.keys() in (
-                {"id", "reason", "source", "input", "expected"},
-                {"id", "reason", "source", "input", "error"},
+                {"id", "reason", "source", "inputs", "expected"},
+                {"id", "reason", "source", "inputs", "error"},
             )
-            assert all(isinstance(case[name], str) for name in ("id", "reason", "source"))
+            assert re.match(r"spec 80 section \d", case["source"])
+            assert case["reason"]
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_vector(name: str, case: Values) -> None:
     if "expected" in case:
-        assert RUNNERS[name](case["input"]) == case["expected"]
+        assert RUNNERS[name](case["inputs"]) == case["expected"]
         return
     expected = getattr(errors, case["error"])
     with pytest.raises(errors.Error) as caught:
-        RUNNERS[name](case["input"])
+        RUNNERS[name](case["inputs"])
     assert type(caught.value) is expected
     if "status" in case["reason"]:
         assert str(find_status(caught.value)) == case["reason"].rpartition(" ")[2]
