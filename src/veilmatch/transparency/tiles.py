@@ -33,10 +33,10 @@ ENTRIES = -1
 LEVEL_MAX = 63
 ENTRY_LEN_MAX = 0xFFFF
 _CACHE_MAX = 4096
+_PATH_LEN_MAX = 200
 _PATH = re.compile(
     r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?"
 )
-_INDEX_DIGITS_MAX = 21
 
 ReadTile = Callable[[str], bytes]
 """Gives the file at a path. Raises ``UnavailableError`` if there is none."""
@@ -90,13 +90,11 @@ def parse_tile_path(path: str) -> Tile:
 
     Source: spec/80-transparency.md rules L-1 to L-3.
     """
-    found = _PATH.fullmatch(path, 0, 200)
-    if not found or len(path) > 200:
+    found = _PATH.fullmatch(path, 0, _PATH_LEN_MAX)
+    if not found or len(path) > _PATH_LEN_MAX:
         raise EncodingError("not the path of a tile", field="tile path")
     level, groups, width = found.groups()
     digits = groups.replace("x", "").replace("/", "")
-    if len(digits) > _INDEX_DIGITS_MAX:
-        raise EncodingError("the tile index is out of range", field="tile index")
     tile = Tile(
         ENTRIES if level == "entries" else int(level),
         int(digits),

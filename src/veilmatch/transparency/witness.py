@@ -50,7 +50,6 @@ from veilmatch.transparency.tree import EMPTY_ROOT, PROOF_LEN_MAX, verify_consis
 
 _OLD = b"old "
 REQUEST_LEN_MAX = NOTE_LEN_MAX + 10_000
-OK_STATUS = 200
 SIZE_CONTENT_TYPE = "text/x.tlog.size"
 """Content type of the answer that states the size the witness knows."""
 

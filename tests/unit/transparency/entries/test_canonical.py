@@ -93,6 +93,15 @@ def test_other_spellings_are_refused(data: bytes) -> None:
         parse_json(data, "test")
 
 
+def test_sixteen_levels_are_allowed() -> None:
+    for opening, closing in (("[", "]"), ('{"a":', "}")):
+        data = ('{"a":' + opening * 15 + "1" + closing * 15 + "}").encode()
+        assert build_json(parse_json(data, "test")) == data
+        data = ('{"a":' + opening * 16 + "1" + closing * 16 + "}").encode()
+        with pytest.raises(EncodingError, match="deeply"):
+            parse_json(data, "test")
+
+
 @given(st.binary(max_size=40) | st.text('{}[]":,0123456789.eE+-\\truefalsn ', max_size=40))
 @example('{"a":[true,false,1,"b"]}')
 def test_json_fails_only_by_name(data: bytes | str) -> None:
