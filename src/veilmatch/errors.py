@@ -2,7 +2,7 @@
 
 ::
 
-    Error
+Error:
     ├─ InputError (ValueError)   what was handed over is malformed
     │   ├─ EncodingError         bytes do not parse            (.field .offset)
     │   ├─ LengthError           a fixed length is wrong       (.field .expected .actual)

@@ -143,7 +143,9 @@ class Backend(Protocol):
         *,
         threads: int = 1,
     ) -> Bytes:
-        """Make slots. For item i, with H = left, P = right, L = public (``bytes (32,)``):
+        """Make slots, one per item.
+
+        With H = left, P = right, L = public (``bytes (32,)``)::
 
             Q = beta*H + gamma*G;  S = beta*P + gamma*L
             slot = Q | seal(KDF(S, Q), payload_key, aad)          KDF: spec 10, "slot key"

@@ -1,0 +1,1 @@
+"""Benchmarks: one small file per operation; medians and ratios taken in one run."""

@@ -1,0 +1,126 @@
+"""``veilmatch``: the program. Errors end as two lines and an exit code, never a traceback.
+
+Exit codes: 0 done; 1 a check failed; 2 wrong use; 3 something outside failed; 4 our bug.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from veilmatch.errors import (
+    ConfigError,
+    Error,
+    InputError,
+    InternalError,
+    PolicyError,
+    ProtocolError,
+    UnavailableError,
+    VerificationError,
+)
+
+CHECK_FAILED, WRONG_USE, OUTSIDE, OUR_BUG, INTERRUPTED = 1, 2, 3, 4, 130
+
+_EXIT_CODES: tuple[tuple[type[Error], int], ...] = (
+    (VerificationError, CHECK_FAILED),
+    (ProtocolError, CHECK_FAILED),
+    (InputError, WRONG_USE),
+    (PolicyError, WRONG_USE),
+    (UnavailableError, OUTSIDE),
+)
+
+# Which module registers which commands. Only the module of the wanted command is loaded, so
+# that a client without the server extra has its commands, and starts fast.
+MODULES: dict[str, tuple[str, ...]] = {
+    "provider_commands": ("provider",),
+    "build_commands": ("build",),
+    "service_commands": ("serve", "work", "cases"),
+    "client_commands": ("client",),
+    "demo_commands": ("demo",),
+    "doctor_commands": ("doctor",),
+}
+_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn")
+
+
+def build_app(wanted: str = "") -> typer.Typer:
+    """Assemble the program: the module of the wanted command, or all of them."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+    @app.callback()
+    def root() -> None:
+        """Find known abuse images, blind, and look at nothing else."""
+
+    names = [name for name, commands in MODULES.items() if wanted in commands]
+    for name in names or MODULES:
+        try:
+            module = importlib.import_module(f"veilmatch.cli.{name}")
+        except ModuleNotFoundError as exc:
+            if exc.name not in _OPTIONAL_PARTS:
+                raise
+            if names:
+                raise ConfigError(
+                    f"the command {wanted} needs parts that are not installed",
+                    hint="pip install 'veilmatch[server]'",
+                ) from exc
+            continue
+        module.register(app)
+    return app
+
+
+def _report(message: str, hint: str) -> None:
+    sys.stderr.write(f"error: {message}\nhint: {hint}\n")
+
+
+def exit_code_of(error: Error) -> int:
+    """Return the exit code of an error."""
+    for kind, code in _EXIT_CODES:
+        if isinstance(error, kind):
+            return code
+    return OUR_BUG
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; nothing escapes as a traceback."""
+    try:
+        command = typer.main.get_command(build_app(arguments[0] if arguments else ""))
+        result = command.main(list(arguments), prog_name="veilmatch", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except Error as exc:
+        _report(str(exc), exc.hint or "veilmatch --help shows every command and option")
+        return exit_code_of(exc)
+    except typer.TyperException as exc:
+        message: str = getattr(exc, "format_message", exc.__str__)()
+        context = getattr(exc, "ctx", None)
+        if type(exc).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(message + "\n")
+        else:
+            name = context.command_path if context else "veilmatch"
+            _report(" ".join(message.split()).rstrip("."), f"{name} --help")
+        return WRONG_USE
+    except (typer.Abort, KeyboardInterrupt):
+        _report("interrupted", "what was acknowledged is kept; run the command again")
+        return INTERRUPTED
+    except OSError as exc:
+        _report(exc.strerror or "the system refused", "check paths, permissions and free space")
+        return OUTSIDE
+    except Exception as exc:  # noqa: BLE001  the last door: a person must not get a traceback
+        where = traceback.extract_tb(exc.__traceback__)[-1]
+        kind = type(exc).__name__
+        _report(
+            f"internal error ({kind} at {where.filename.rsplit('/', 1)[-1]}:{where.lineno})",
+            InternalError.hint_default,
+        )
+        return OUR_BUG
+
+
+def main() -> None:
+    """Entry point of the ``veilmatch`` program."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Play the flow: two providers, one release, three accounts, one service, one worker."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from veilmatch.client.account_file import load_account_file, parse_account_export
+from veilmatch.demo.processes import run_command, run_together, running_service
+from veilmatch.demo.scene import ACCOUNTS, Scene
+from veilmatch.service.app import DATABASE, STORE_KEY
+from veilmatch.store.case_store import CaseStore
+from veilmatch.store.crypter import load_crypter
+from veilmatch.store.database import Database
+from veilmatch.voucher.account_secret import AccountSecret
+from veilmatch.voucher.asset import Kind
+
+PROVIDERS = (("Sample Shield Foundation", "NL"), ("Example Child Safety Centre", "CA"))
+_SERVE = ("--port", "0", "--segment-age", "1", "--min-delay", "0")
+
+Step = Callable[[str], AbstractContextManager[None]]
+"""Opens one step of the play under a title; closing it ticks the step off."""
+
+
+@dataclass(frozen=True)
+class AccountOutcome:
+    """What became of one account; the first four are known to its own devices alone."""
+
+    uploaded: int
+    known: int
+    real_vouchers: int
+    synthetic: int
+    opened: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the whole play gave."""
+
+    accounts: dict[str, AccountOutcome]
+    table_rows: int
+    release_id: str
+    sheet: Path | None
+    cases: int
+
+
+@dataclass(frozen=True)
+class _Paths:
+    """Where the parties keep their things; nobody reads another's folder."""
+
+    top: Path
+
+    @property
+    def site(self) -> Path:
+        return self.top / "publisher" / "site"
+
+    @property
+    def secrets(self) -> Path:
+        return self.top / "publisher" / "secrets"
+
+    @property
+    def data(self) -> Path:
+        return self.top / "platform" / "data"
+
+    @property
+    def sheet(self) -> Path:
+        return self.top / "platform" / "case-contact-sheet.png"
+
+    @property
+    def policy(self) -> Path:
+        return self.top / "app" / "trust.json"
+
+    def provider(self, number: int, suffix: str) -> Path:
+        return self.top / f"provider-{number + 1}" / f"provider.{suffix}"
+
+    def state(self, account: str) -> Path:
+        return self.top / "devices" / account / "state.sqlite"
+
+    def log(self, name: str) -> Path:
+        folder = self.top / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{name}.log"
+
+
+def _make_lists(paths: _Paths, scene: Scene) -> None:
+    for number, (name, jurisdiction) in enumerate(PROVIDERS):
+        key = paths.provider(number, "key")
+        run_command(
+            ["provider", "keygen", "--name", name, "--jurisdiction", jurisdiction, "--out", key],
+            paths.log("provider"),
+        )
+    run_together(
+        [
+            [
+                *("provider", "list", "--key", paths.provider(number, "key")),
+                *("--pictures", folder, "--out", paths.provider(number, "list")),
+            ]
+            for number, folder in enumerate(scene.providers)
+        ],
+        paths.log("list"),
+    )
+
+
+def _publish(paths: _Paths, min_shares: int) -> dict[str, Any]:
+    numbers = range(len(PROVIDERS))
+    lists = [part for n in numbers for part in ("--list", paths.provider(n, "list"))]
+    known = [part for n in numbers for part in ("--provider", paths.provider(n, "json"))]
+    built = run_command(
+        [
+            *("build", *lists, *known, "--site", paths.site, "--secrets", paths.secrets),
+            *("--policy", paths.policy, "--min-shares", str(min_shares)),
+        ],
+        paths.log("build"),
+    )
+    for number in numbers:
+        key = paths.provider(number, "key")
+        run_command(
+            ["provider", "approve", "--key", key, "--site", paths.site], paths.log("approve")
+        )
+    return built
+
+
+def _use_devices(paths: _Paths, scene: Scene, server: str) -> None:
+    """Each account's device: take up the trust policy, fetch, hash, make, send."""
+    for name in ACCOUNTS:
+        paths.state(name).parent.mkdir(parents=True)
+        run_command(
+            [
+                *("client", "init", "--server", server, "--trust", paths.policy),
+                *("--state", paths.state(name)),
+            ],
+            paths.log(f"device-{name}"),
+        )
+    run_together(
+        [
+            ["client", "run", scene.accounts[name], "--state", paths.state(name)]
+            for name in ACCOUNTS
+        ],
+        paths.log("devices"),
+    )
+
+
+def _write_sheet(paths: _Paths) -> tuple[int, Path | None]:
+    cases = run_command(["cases", "list", "--data", paths.data], paths.log("cases"))["cases"]
+    if not cases:
+        return 0, None
+    case_id = cases[0]["case_id"]
+    run_command(
+        ["cases", "sheet", case_id, "--data", paths.data, "--out", paths.sheet],
+        paths.log("cases"),
+    )
+    return len(cases), paths.sheet
+
+
+def _count(paths: _Paths, scene: Scene, name: str, cases: CaseStore) -> AccountOutcome:
+    """Count on both sides: the device's own records, and what the platform opened."""
+    file = paths.state(name).with_suffix(".account")
+    run_command(
+        ["client", "export-account", "--state", paths.state(name), "--out", file],
+        paths.log(f"device-{name}"),
+    )
+    export = parse_account_export(load_account_file(file))
+    file.unlink()
+    account = AccountSecret(export.secret)
+    kinds = {record.asset.asset_id: record.asset.kind for record in export.records}
+    ids = [
+        account.derive_asset_id(hashlib.sha256(path.read_bytes()).digest())
+        for path in scene.known[name]
+    ]
+    return AccountOutcome(
+        uploaded=len(kinds),
+        known=len(ids),
+        real_vouchers=sum(kinds.get(asset_id) is Kind.REAL for asset_id in ids),
+        synthetic=sum(kind is Kind.SYNTHETIC for kind in kinds.values()),
+        opened=cases.item_count(account.pseudonym),
+    )
+
+
+def _count_all(paths: _Paths, scene: Scene, names: Sequence[str]) -> dict[str, AccountOutcome]:
+    database = Database(paths.data / DATABASE)
+    try:
+        cases = CaseStore(database, load_crypter(paths.data / STORE_KEY))
+        return {name: _count(paths, scene, name, cases) for name in names}
+    finally:
+        database.close()
+
+
+def play(top: Path, scene: Scene, min_shares: int, step: Step) -> Outcome:
+    """Run the whole flow and return what it gave.
+
+    Raises:
+        InternalError: A command failed. UnavailableError: The service did not start.
+    """
+    paths = _Paths(top)
+    with step("two hash providers sign their lists"):
+        _make_lists(paths, scene)
+    with step("the publisher builds the blinded table; both providers approve it"):
+        built = _publish(paths, min_shares)
+    service: list[str | Path] = ["serve", "--data", paths.data, "--site", paths.site, *_SERVE]
+    with running_service(service, paths.log("serve")) as server:
+        with step("three devices hash, make vouchers, and send them"):
+            _use_devices(paths, scene, server)
+        with step("the worker matches every voucher and opens what passes the threshold"):
+            run_command(
+                [
+                    *("work", "--data", paths.data, "--site", paths.site),
+                    *("--secrets", paths.secrets, "--drain", "--interval", "0.3"),
+                ],
+                paths.log("work"),
+            )
+    with step("the opened case becomes a contact sheet"):
+        cases, sheet = _write_sheet(paths)
+        accounts = _count_all(paths, scene, ACCOUNTS)
+    return Outcome(accounts, built["table_rows"], built["release_id"], sheet, cases)

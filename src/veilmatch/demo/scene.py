@@ -1,0 +1,93 @@
+"""Lay the scene: which picture stands in which provider's and which account's folder."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from veilmatch.demo.pool import PoolPicture
+
+LIBRARY = 400  # pictures per account
+LISTED_BY_BOTH = 330
+LISTED_BY_ONE = 100  # each provider has so many that the other has not
+ONE_SIDED_IN_C = 40
+ACCOUNTS = ("A", "B", "C")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The folders, and which files of an account are known pictures.
+
+    Attributes:
+        providers: Folder of each provider's pictures.
+        accounts: Folder of each account's pictures.
+        known: Files of each account that both providers list.
+    """
+
+    providers: tuple[Path, Path]
+    accounts: dict[str, Path]
+    known: dict[str, tuple[Path, ...]]
+
+    def file_count(self) -> int:
+        """Count all files of the scene."""
+        folders = [*self.providers, *self.accounts.values()]
+        return sum(1 for folder in folders for _ in folder.iterdir())
+
+
+def known_counts(min_shares: int) -> dict[str, int]:
+    """How many known pictures each account holds: enough, one too few, none."""
+    return {"A": max(40, min_shares + 9), "B": min_shares - 1, "C": 0}
+
+
+def pool_size(min_shares: int) -> int:
+    """How many distinct pictures the scene needs."""
+    known = sum(known_counts(min_shares).values())
+    strangers = len(ACCOUNTS) * LIBRARY - known - ONE_SIDED_IN_C
+    return LISTED_BY_BOTH + 2 * LISTED_BY_ONE + strangers
+
+
+def _fill(folder: Path, pictures: Sequence[PoolPicture], prefix: str) -> list[Path]:
+    """Copy pictures into a folder under running numbers."""
+    folder.mkdir(parents=True)
+    placed = []
+    for number, picture in enumerate(pictures, start=1):
+        path = folder / f"{prefix}{number:04d}{picture.path.suffix.lower()}"
+        shutil.copyfile(picture.path, path)
+        placed.append(path)
+    return placed
+
+
+def lay_scene(pool: Sequence[PoolPicture], folder: Path, min_shares: int, seed: int) -> Scene:
+    """Distribute the pool over two providers and three accounts.
+
+    Both providers list the first pictures; each has some that the other has not, and account
+    C holds forty of those: a single jurisdiction's word is not enough.
+    """
+    order = random.Random(seed)  # noqa: S311  an order for show, not a secret
+    rest = list(pool)
+
+    def take(number: int) -> list[PoolPicture]:
+        taken, rest[:] = rest[:number], rest[number:]
+        return taken
+
+    both, only_one, only_two = take(LISTED_BY_BOTH), take(LISTED_BY_ONE), take(LISTED_BY_ONE)
+    providers = (folder / "provider-1", folder / "provider-2")
+    _fill(providers[0], order.sample(both + only_one, len(both + only_one)), "entry-")
+    _fill(providers[1], order.sample(both + only_two, len(both + only_two)), "entry-")
+    accounts: dict[str, Path] = {}
+    known: dict[str, tuple[Path, ...]] = {}
+    for name, number in known_counts(min_shares).items():
+        mine = order.sample(both, number)
+        one_sided = only_one[:ONE_SIDED_IN_C] if name == "C" else []
+        library = mine + one_sided + take(LIBRARY - number - len(one_sided))
+        order.shuffle(library)
+        accounts[name] = folder / f"account-{name}"
+        placed = _fill(accounts[name], library, "IMG_")
+        wanted = {picture.value for picture in mine}
+        known[name] = tuple(
+            path for path, picture in zip(placed, library, strict=True) if picture.value in wanted
+        )
+    return Scene(providers, accounts, known)

@@ -1,0 +1,129 @@
+"""Assemble a release from verified lists. The publisher runs it.
+
+Spec: ``spec/40-release.md``; ``protocol`` steps 1 to 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from veilmatch.errors import ConfigError
+from veilmatch.hashlist.hash_list import HashList
+from veilmatch.hashlist.intersect import intersect
+from veilmatch.hazmat.group import mul_base, one
+from veilmatch.hazmat.proof import prove_knowledge
+from veilmatch.release.manifest import (
+    HashAlgorithm,
+    ListSource,
+    Manifest,
+    Parameters,
+    derive_release_id,
+    knowledge_binding,
+)
+from veilmatch.secret import SYSTEM_RANDOM, RandomSource
+from veilmatch.table.blind import Progress, build_table
+from veilmatch.table.blinded_table import BlindedTable
+from veilmatch.table.params import NONCE_LEN, default_expansion, row_count
+from veilmatch.table.secret import TableSecret, generate_alpha
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltRelease:
+    """What the publisher has in hand: public manifest and table, and the secret."""
+
+    manifest: Manifest
+    table: BlindedTable
+    secret: TableSecret
+    hash_count: int
+
+    @property
+    def release_id(self) -> bytes:
+        """SHA-256 over manifest and Merkle root."""
+        return self.secret.release_id
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """What the publisher decides about a release.
+
+    Attributes:
+        epoch: Number of the release, one more than the last.
+        created_at: Seconds since 1970, UTC.
+        valid_s: Seconds until it expires.
+        algorithm: The hasher in use.
+        parameters: The numbers of the protocol.
+        previous: The release id before, zeros for the first.
+        expansion: Rows per hash; 0 for the default.
+    """
+
+    epoch: int
+    created_at: int
+    valid_s: int
+    algorithm: HashAlgorithm
+    parameters: Parameters
+    previous: bytes = bytes(32)
+    expansion: float = 0.0
+
+
+def encode_hashes(algorithm: HashAlgorithm, hashes: Sequence[bytes]) -> list[bytes]:
+    """Encode image hashes as ``alg_id (1) | bit length (2) | hash``."""
+    prefix = bytes([algorithm.alg_id]) + algorithm.bit_len.to_bytes(2, "big")
+    return [prefix + value for value in hashes]
+
+
+def build_release(
+    lists: Sequence[HashList],
+    request: ReleaseRequest,
+    *,
+    random: RandomSource = SYSTEM_RANDOM,
+    threads: int = 1,
+    report: Progress = lambda done, total: None,
+) -> BuiltRelease:
+    """Intersect the lists, build the table, bind both into a release.
+
+    Raises:
+        InputError: The lists differ in algorithm. VerificationError: too few jurisdictions.
+        ConfigError: Nothing is listed by enough of them, or the lists are for another hash.
+    """
+    for listed in lists:
+        if (listed.algorithm, listed.bit_len) != (
+            request.algorithm.name,
+            request.algorithm.bit_len,
+        ):
+            raise ConfigError("a hash list is for another image hash", setting="list")
+    common = intersect(lists, request.parameters.min_jurisdictions)
+    if not len(common):
+        raise ConfigError(
+            "no hash is listed by enough jurisdictions",
+            setting="list",
+            hint="check that the lists use the same image hash and preprocessing",
+        )
+    rows = row_count(len(common), request.expansion or default_expansion(len(common)))
+    alpha, nonce = generate_alpha(random), random(NONCE_LEN)
+    table = build_table(
+        encode_hashes(request.algorithm, [row.tobytes() for row in common]),
+        alpha=alpha,
+        nonce=nonce,
+        epoch=request.epoch,
+        rows=rows,
+        threads=threads,
+        report=report,
+    )
+    manifest = Manifest(
+        epoch=request.epoch,
+        created_at=request.created_at,
+        expires_at=request.created_at + request.valid_s,
+        content_class=lists[0].content_class,
+        algorithm=request.algorithm,
+        parameters=request.parameters,
+        rows=rows,
+        table_nonce=nonce,
+        public=mul_base(one(alpha.reveal())).tobytes(),
+        knowledge=prove_knowledge(alpha, knowledge_binding(nonce, request.epoch), random),
+        sources=tuple(ListSource(x.provider, x.commitment, len(x.hashes)) for x in lists),
+        previous=request.previous,
+    )
+    release_id = derive_release_id(manifest.to_bytes(), table.root(threads=threads))
+    secret = TableSecret(alpha, request.epoch, release_id)
+    return BuiltRelease(manifest, table, secret, len(common))

@@ -1,0 +1,132 @@
+"""The database: SQLite in WAL mode, every commit durable. One engine per process."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from veilmatch.errors import ConfigError, StoreError
+from veilmatch.store import schema
+from veilmatch.store.files import PRIVATE_MODE
+
+APPLICATION_ID = 0x564D5354  # "VMST"
+_BUSY_MS = 30_000
+
+
+def _configure(connection: Any, _record: object) -> None:
+    # Transactions are begun by hand (BEGIN IMMEDIATE), so that a writer waits instead of
+    # failing when another one is at work.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA secure_delete=ON")  # destroyed keys leave the file as well
+    cursor.close()
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse another program's database before anything is changed in it."""
+    with closing(sqlite3.connect(path)) as connection:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    if tables and mark != APPLICATION_ID:
+        raise ConfigError(
+            f"the database is another program's: {path}",
+            setting="data",
+            hint="give a folder of Veilmatch's own; the file was not changed",
+        )
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class Database:
+    """Opens the store's database and makes its tables where they are missing.
+
+    Args:
+        path: The SQLite file.
+
+    Raises:
+        StoreError: It cannot be opened. ConfigError: Not ours, or of another version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        unusable = StoreError(
+            f"the database cannot be used: {path}",
+            hint="check that the path is a Veilmatch store and that it may be written",
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=PRIVATE_MODE)
+            _require_ours(path)
+        except (OSError, sqlite3.Error) as exc:
+            raise unusable from exc
+        self._engine: Engine = create_engine(
+            f"sqlite:///{path}",
+            connect_args={"check_same_thread": False},
+            hide_parameters=True,  # values are private, also in a message that nobody expects
+        )
+        event.listen(self._engine, "connect", _configure)
+        event.listen(self._engine, "begin", _begin)
+        try:
+            self._prepare()
+        except StoreError as exc:
+            self._engine.dispose()
+            raise unusable from exc
+        except ConfigError:
+            self._engine.dispose()
+            raise
+
+    def _prepare(self) -> None:
+        with self.transaction() as connection:
+            schema.metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            row = connection.execute(select(schema.schema_version.c.version)).first()
+            if row is None:
+                connection.execute(
+                    schema.schema_version.insert().values(version=schema.SCHEMA_VERSION)
+                )
+            elif row.version != schema.SCHEMA_VERSION:
+                raise ConfigError("the database is of another version of Veilmatch", setting="data")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run one transaction: all of it, durable, or nothing. Raises StoreError."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as exc:
+            raise StoreError("the database failed; nothing of this step was kept") from exc
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def add_to_counter(connection: Connection, name: str, amount: int) -> None:
+    """Add to a counter inside a transaction."""
+    if amount:
+        statement = insert(schema.counter).values(name=name, value=amount)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[schema.counter.c.name],
+                set_={"value": schema.counter.c.value + amount},
+            )
+        )
+
+
+def read_counters(database: Database) -> dict[str, int]:
+    """Read all counters."""
+    with database.transaction() as connection:
+        rows = connection.execute(select(schema.counter.c.name, schema.counter.c.value))
+        return {row.name: row.value for row in rows}

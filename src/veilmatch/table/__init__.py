@@ -1,0 +1,4 @@
+"""The blinded table: params, place, blind, blinded_table; the secret stands apart.
+
+Spec: ``spec/30-table.md``.
+"""
