@@ -23,7 +23,7 @@ from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.pictures.generate import generate_picture
 
-ALGORITHM = "pdq"
+ALGORITHM = "lfh"
 _SIZES = ((256, 192), (192, 256), (270, 180), (224, 224))
 _CHUNK = 32
 
