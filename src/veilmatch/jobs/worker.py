@@ -102,10 +102,13 @@ class Worker:
 
     def open_changed(self) -> int:
         """Try to open each account whose shares changed. Returns how many opened."""
-        opened = 0
-        for group in self._work.changed_groups():
+        opened, groups = 0, self._work.changed_groups()
+        for group in groups:
             opened += self._open(group)
-            self._work.mark_checked(group.account, group.version)
+        # Only now: an account may have several groups, and a worker killed in between must
+        # look at the others again. Opening an account twice adds nothing.
+        for account, version in {(group.account, group.version) for group in groups}:
+            self._work.mark_checked(account, version)
         return opened
 
     def _open(self, group: ShareGroup) -> bool:
@@ -115,6 +118,7 @@ class Worker:
                 group.matches,
                 min_shares=group.min_shares,
                 delta_max=group.delta_max,
+                opened_ids=self._cases.opened_ids(group.account),
             )
         except TooFewSharesError:
             return False
