@@ -59,6 +59,8 @@ def keygen(
     as_json: AsJson = False,
 ) -> None:
     """Make a provider's signing key, and beside it a public file to give to publishers."""
+    if not out.name:
+        raise ConfigError("--out names no file", setting="out", hint="use --out NAME.key")
     public = out.with_suffix(".json")
     for path in (out, public):
         if path.exists():
