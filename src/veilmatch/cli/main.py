@@ -46,6 +46,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
+_INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command again")
 _OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn")
 
 
@@ -92,6 +93,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         command = typer.main.get_command(build_app(arguments[0] if arguments else ""))
         result = command.main(list(arguments), prog_name="veilmatch", standalone_mode=False)
+        if result == INTERRUPTED:  # how typer says that a command was interrupted
+            _report(*_INTERRUPTED)
         return result if isinstance(result, int) else 0
     except Error as exc:
         _report(str(exc), exc.hint or "veilmatch --help shows every command and option")
@@ -106,7 +109,7 @@ def run(arguments: Sequence[str]) -> int:
             _report(" ".join(message.split()).rstrip("."), f"{name} --help")
         return WRONG_USE
     except (typer.Abort, KeyboardInterrupt):
-        _report("interrupted", "what was acknowledged is kept; run the command again")
+        _report(*_INTERRUPTED)
         return INTERRUPTED
     except OSError as exc:
         where = f": {exc.filename}" if isinstance(exc.filename, str) else ""
