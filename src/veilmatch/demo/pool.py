@@ -7,6 +7,7 @@ the demo's counts are exact.
 from __future__ import annotations
 
 import io
+import os
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -81,6 +82,8 @@ def collect_pool(
         The pool, shuffled by the seed.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # One process a core is enough: matrix products must not start threads of their own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     found: dict[bytes, PoolPicture] = {}
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         made = ((seed, index, folder) for index in count())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import flint
 import numpy as np
 
-from veilmatch.errors import LengthError
+from veilmatch.errors import DuplicateError, LengthError
 from veilmatch.hazmat.backends.interface import FIELD_PRIME, Flags, Words
 from veilmatch.hazmat.backends.selection import current
 
@@ -26,10 +26,13 @@ def words_from_wide(data: bytes) -> Words:
     """Reduce 16-byte big-endian integers modulo p; the bias is below 2^-63. ``(n,)``."""
     if len(data) % 16:
         raise LengthError("wide words", len(data) - len(data) % 16, len(data))
-    values = [
-        int.from_bytes(data[k : k + 16], "big") % FIELD_PRIME for k in range(0, len(data), 16)
-    ]
-    return np.array(values, dtype=np.uint64)
+    pairs = np.frombuffer(data, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    # high * 2^64 + low = high * 59 + low modulo p
+    folded = multiply_mod_p(pairs[:, 0], np.full(len(pairs), _FOLD))
+    low = np.where(pairs[:, 1] >= _PRIME, pairs[:, 1] - _PRIME, pairs[:, 1])
+    space = _PRIME - folded
+    out: Words = np.where(low >= space, low - space, low + folded)
+    return out
 
 
 def evaluate_dhf(coefficients: Words, inputs: Words) -> Words:
@@ -98,3 +101,28 @@ def rank(matrix: Words) -> int:
     if 0 in matrix.shape:
         return 0
     return int(_matrix(matrix).rank())
+
+
+def vartime_interpolate_words(inputs: Words, outputs: Words) -> Words:
+    """Interpolate the s polynomials of degree < t through t points.
+
+    Args:
+        inputs: ``uint64 (t,)``, distinct.
+        outputs: ``uint64 (t, s)``.
+
+    Returns:
+        Coefficients ``uint64 (s, t)``, constant term first.
+
+    Raises:
+        DuplicateError: Two inputs are equal.
+
+    Variable time: runs only on matches of an account that has opened.
+    """
+    count = len(inputs)
+    vandermonde = _matrix(np.ascontiguousarray(powers_mod_p(inputs, count).T))
+    try:
+        solved = vandermonde.solve(_matrix(np.ascontiguousarray(outputs)))
+    except ZeroDivisionError as exc:
+        raise DuplicateError("two matches have the same input") from exc
+    entries = np.array([int(v) for v in solved.entries()], dtype=np.uint64)
+    return np.ascontiguousarray(entries.reshape(count, -1).T)

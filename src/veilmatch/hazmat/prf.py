@@ -53,7 +53,10 @@ def evaluate_prf(key: SecretBytes, purpose: str, *fields: bytes) -> bytes:
 def expand_prf(key: SecretBytes, purpose: str, length: int, *fields: bytes) -> bytes:
     """Return ``length`` pseudorandom bytes: the PRF at counters 0, 1, … (four bytes each)."""
     count = -(-length // PRF_LEN)
-    blocks = [evaluate_prf(key, purpose, *fields, i.to_bytes(4, "big")) for i in range(count)]
+    secret = key.reveal()
+    # The counter is the label's last field: what stands before it is the same in every block.
+    prefix = label(purpose, *fields) + (4).to_bytes(2, "big")
+    blocks = [hmac.digest(secret, prefix + i.to_bytes(4, "big"), "sha512") for i in range(count)]
     return b"".join(blocks)[:length]
 
 

@@ -118,6 +118,7 @@ class Worker:
                 group.matches,
                 min_shares=group.min_shares,
                 delta_max=group.delta_max,
+                opened_ids=self._cases.opened_ids(group.account),
             )
         except TooFewSharesError:
             return False

@@ -13,9 +13,15 @@ from enum import Enum
 import numpy as np
 
 from veilmatch.errors import EpochError
-from veilmatch.hazmat.backends.interface import SCALAR_LEN, SLOT_LEN, Bytes, Flags
+from veilmatch.hazmat.backends.interface import (
+    FIELD_PRIME,
+    SCALAR_LEN,
+    SLOT_LEN,
+    Bytes,
+    Flags,
+)
 from veilmatch.hazmat.dhf import WORD_LEN
-from veilmatch.hazmat.group import as_rows, to_batch
+from veilmatch.hazmat.group import GROUP_ORDER, as_rows, to_batch
 from veilmatch.hazmat.seal import open_batch, open_slots
 from veilmatch.release.manifest import RELEASE_ID_LEN
 from veilmatch.table.secret import TableSecret
@@ -118,8 +124,8 @@ def match_vouchers(
         threads: Cores to use.
 
     Returns:
-        One result per voucher, in order. INVALID: slots open to different keys, or the
-        payload key does not open the voucher.
+        One result per voucher, in order. INVALID: slots open to different keys, the payload
+        key does not open the voucher, or a number inside is not in canonical form.
 
     Raises:
         EpochError: A voucher is for another release than the secret.
@@ -146,13 +152,18 @@ def match_vouchers(
         for row, i in enumerate(good.tolist()):
             if unsealed[row]:
                 share = _parse_inner(inner[row].tobytes(), vouchers[i], layout)
-                results[i] = MatchResult(MatchOutcome.MATCH, share)
+                if share is not None:
+                    results[i] = MatchResult(MatchOutcome.MATCH, share)
     return results
 
 
-def _parse_inner(inner: bytes, voucher: Voucher, layout: VoucherLayout) -> Share:
+def _parse_inner(inner: bytes, voucher: Voucher, layout: VoucherLayout) -> Share | None:
+    """Read the inner part; None if a number in it is not in canonical form.
+
+    Two spellings of one x or x0 would pass as two shares (spec 57 section 2).
+    """
     reader = Reader(inner, "inner")
-    return Share(
+    share = Share(
         voucher.asset_id,
         voucher.release_id,
         reader.take(WORD_LEN * (1 + layout.dhf_width), "words"),
@@ -160,3 +171,7 @@ def _parse_inner(inner: bytes, voucher: Voucher, layout: VoucherLayout) -> Share
         reader.take(SCALAR_LEN, "value"),
         reader.take(layout.adct_len, "adct"),
     )
+    words = np.frombuffer(share.words, dtype=">u8")
+    point, value = (int.from_bytes(v, "little") for v in (share.point, share.value))
+    canonical = 0 < point < GROUP_ORDER and value < GROUP_ORDER and (words < FIELD_PRIME).all()
+    return share if canonical else None

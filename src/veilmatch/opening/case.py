@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from veilmatch.errors import TooFewSharesError, VerificationError
-from veilmatch.hazmat.backends.interface import Words
+from veilmatch.hazmat.backends.interface import Flags, Words
 from veilmatch.matching.match import Share
 from veilmatch.matching.match_set import MatchSet
-from veilmatch.opening.detect import detect
+from veilmatch.opening.detect import detect, detect_on_known
 from veilmatch.opening.recover import recover_adkeys
 from veilmatch.opening.unseal import OpenedItem, unseal_items
 
@@ -39,7 +40,28 @@ def _words(shares: list[Share]) -> tuple[Words, Words]:
     return np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1:])
 
 
-def open_account(account: bytes, matches: MatchSet, *, min_shares: int, delta_max: int) -> Opening:
+def _detect(
+    shares: list[Share], opened_ids: Collection[bytes], min_shares: int, delta_max: int
+) -> Flags:
+    """Detect from what is known of an opened account, or from nothing."""
+    inputs, outputs = _words(shares)
+    known = np.array([share.asset_id in opened_ids for share in shares], dtype=np.bool_)
+    if known.sum() >= min_shares:
+        try:
+            return detect_on_known(inputs, outputs, known, min_shares)
+        except TooFewSharesError:
+            pass  # what is known does not agree with itself: look with fresh eyes
+    return detect(inputs, outputs, min_shares, delta_max)
+
+
+def open_account(
+    account: bytes,
+    matches: MatchSet,
+    *,
+    min_shares: int,
+    delta_max: int,
+    opened_ids: Collection[bytes] = (),
+) -> Opening:
     """Open the real matches of one account, or raise and reveal nothing.
 
     Args:
@@ -47,6 +69,7 @@ def open_account(account: bytes, matches: MatchSet, *, min_shares: int, delta_ma
         matches: Its distinct matches, real and synthetic.
         min_shares: Of the releases they were made for.
         delta_max: Attempts of the detection.
+        opened_ids: Ids that an earlier opening of this account found to be real.
 
     Returns:
         At least ``min_shares`` opened items.
@@ -60,8 +83,7 @@ def open_account(account: bytes, matches: MatchSet, *, min_shares: int, delta_ma
     shares = list(matches)
     if len(shares) < min_shares:
         raise TooFewSharesError(len(shares), min_shares)
-    inputs, outputs = _words(shares)
-    found = detect(inputs, outputs, min_shares, delta_max)
+    found = _detect(shares, opened_ids, min_shares, delta_max)
     detected = [share for share, real in zip(shares, found, strict=True) if real]
     for adkey in recover_adkeys(detected, min_shares):
         items = unseal_items(adkey, account, detected)

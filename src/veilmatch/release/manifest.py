@@ -177,7 +177,8 @@ def _take_synthetic(value: Json, probes: int) -> SyntheticSchedule:
     cap = fields.number("probability_cap", 0.0, 0.5)
     weights = fields.array("open_slots", max_count=2 * probes)
     fields.finish()
-    if not all(isinstance(w, int) and 0 <= w < 2**31 for w in weights) or not any(weights):
+    # type(), not isinstance: true is not a weight.
+    if not all(type(w) is int and 0 <= w < 2**31 for w in weights) or not any(weights):
         raise EncodingError("manifest synthetic: open_slots are not weights", field="open_slots")
     return SyntheticSchedule(shape, rate, cap, tuple(weights))
 

@@ -129,14 +129,18 @@ class CaseStore:
             rows = connection.execute(select(kind, func.count()).group_by(kind))
             return {row[0]: row[1] for row in rows}
 
-    def item_count(self, account: bytes) -> int:
-        """Count the opened items of an account; for the demo's summary and tests."""
+    def opened_ids(self, account: bytes) -> frozenset[bytes]:
+        """Return the asset ids in the account's case; none if it has no case."""
         case, item = schema.case_file.c, schema.case_item.c
         query = (
-            select(func.count())
+            select(item.asset_id)
             .select_from(schema.case_file)
             .join(schema.case_item, case.case_id == item.case_id)
             .where(case.account == account)
         )
         with self._database.transaction() as connection:
-            return connection.execute(query).scalar_one()
+            return frozenset(connection.execute(query).scalars())
+
+    def item_count(self, account: bytes) -> int:
+        """Count the opened items of an account; for the demo's summary and tests."""
+        return len(self.opened_ids(account))

@@ -55,6 +55,9 @@ class ShareMaterial:
     inputs: Words
     dummy_outputs: Words
 
+    def __repr__(self) -> str:
+        return f"ShareMaterial(<{len(self.inputs)} ids>)"
+
 
 class AccountSecret:
     """The account secret and what this device needs of its derivations.

@@ -236,7 +236,7 @@ class PortableBackend:
     def _hash_into(self, out: Bytes, messages: Bytes, dst: bytes, start: int, stop: int) -> None:
         width, text = messages.shape[1], messages[start:stop].tobytes()
         wide = b"".join(
-            _expand_xmd(text[k : k + width], dst) for k in range(0, width * (stop - start), width)
+            _expand_xmd(text[width * k : width * (k + 1)], dst) for k in range(stop - start)
         )
         uniform = np.frombuffer(wide, dtype=np.uint8)
         o, a = _address(out) + ELEMENT_LEN * start, _address(uniform)
@@ -357,7 +357,9 @@ class PortableBackend:
             return hashlib.sha256(b"").digest()
         width, text = leaves.shape[1], leaves.tobytes()
         sha256 = hashlib.sha256
-        level = [sha256(_LEAF + text[k : k + width]).digest() for k in range(0, len(text), width)]
+        level = [
+            sha256(_LEAF + text[width * k : width * (k + 1)]).digest() for k in range(len(leaves))
+        ]
         while len(level) > 1:
             odd = level[-1:] if len(level) % 2 else []
             pairs = zip(level[0::2], level[1::2], strict=False)

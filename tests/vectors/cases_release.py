@@ -1,0 +1,360 @@
+"""Cases of the families wire and table."""
+
+from __future__ import annotations
+
+import json
+
+from tests.simulator import House, Item, encoded_hash
+from tests.vectors.cases_hazmat import BAD_ELEMENT, ZERO_ELEMENT
+from tests.vectors.family import Case, Family, flip
+from tests.vectors.operations import OPERATIONS, Json
+from veilmatch.release.approval import approvals_to_bytes, sign_approval
+from veilmatch.voucher.asset import Kind
+from veilmatch.voucher.batch import build_deletion_batch
+from veilmatch.wire import to_canonical_json
+
+HOUSE_SEED = b"vectors house"
+
+
+def _wire() -> list[Family]:
+    records = {
+        "empty": (b"{}", ""),
+        "sorted": (b'{"a":1,"b":[true,null,"\xc3\xa9"]}', ""),
+        "unsorted": (b'{"b":1,"a":2}', "EncodingError"),
+        "space": (b'{"a": 1}', "EncodingError"),
+        "twice": (b'{"a":1,"a":1}', "EncodingError"),
+        "nan": (b'{"a":NaN}', "EncodingError"),
+        "infinite": (b'{"a":1e999}', "EncodingError"),
+        "too-large": (b'{"a":9007199254740993}', "EncodingError"),
+        "float-for-integer": (b'{"a":1.0}', "EncodingError"),
+        "escaped": (b'{"a":"\\u00e9"}', "EncodingError"),
+        "lone-surrogate": (b'{"a":"\\ud800"}', "EncodingError"),
+        "latin-1": (b'{"a":"\xe9"}', "EncodingError"),
+        "byte-order-mark": (b"\xef\xbb\xbf{}", "EncodingError"),
+        "list": (b"[]", "EncodingError"),
+        "cut": (b'{"a":1', "EncodingError"),
+        "deep": (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", "EncodingError"),
+        "long-number": (b'{"a":' + b"1" * 5000 + b"}", "EncodingError"),
+    }
+    prefixed = {"none": [], "empty-field": [""], "two": ["0a", "0b0c"], "moved": ["0a0b", "0c"]}
+    return [
+        Family(
+            "wire/length_prefixed",
+            "spec 00 section 3",
+            tuple(Case(n, "length before each", {"fields": f}) for n, f in prefixed.items()),
+        ),
+        Family(
+            "wire/canonical_json",
+            "spec 00 section 4; RFC 8785",
+            tuple(
+                Case(
+                    name,
+                    f"{name.replace('-', ' ')}: {'one spelling only' if error else 'canonical'}",
+                    {"bytes": data.hex()},
+                    error,
+                )
+                for name, (data, error) in records.items()
+            ),
+        ),
+    ]
+
+
+def _manifest(house: House) -> Family:
+    data = house.current.manifest_file
+    root = house.current.trusted.table.root().hex()
+    value = json.loads(data)
+
+    def changed(name: str, reason: str, change: Json, error: str = "EncodingError") -> Case:
+        text = to_canonical_json({**value, **change})
+        return Case(name, reason, {"manifest": text.hex(), "root": root}, error)
+
+    missing = {k: v for k, v in value.items() if k != "previous"}
+    synthetic = value["synthetic"]
+    good: Json = {"manifest": data.hex(), "root": root}
+    return Family(
+        "wire/manifest",
+        "spec 40 sections 1 and 2",
+        (
+            Case("plain", "a manifest and its release id", good),
+            Case("other-root", "another root, another release id", {**good, "root": "00" * 32}),
+            changed("other-epoch", "another epoch, another release id", {"epoch": 9}, ""),
+            changed("other-protocol", "another protocol", {"protocol": "veilmatch-v2"}),
+            changed("other-suite", "another suite", {"suite": "p256-sha256"}),
+            changed("unknown-field", "a field nobody knows", {"extra": 1}),
+            Case(
+                "missing-field",
+                "no field previous",
+                {"manifest": to_canonical_json(missing).hex(), "root": root},
+                "EncodingError",
+            ),
+            changed("epoch-zero", "epochs start at 1", {"epoch": 0}),
+            changed("epoch-text", "an epoch is a number", {"epoch": "1"}),
+            changed("epoch-true", "true is not 1", {"epoch": True}),
+            changed("capital-hex", "hex is lower case", {"public": value["public"].upper()}),
+            changed("short-nonce", "31 bytes", {"table_nonce": "00" * 31}, "LengthError"),
+            changed("min-shares-1", "one match must never open", {"min_shares": 1}),
+            changed("no-weights", "no open slots", {"synthetic": {**synthetic, "open_slots": []}}),
+            changed(
+                "more-weights-than-slots",
+                "three of two slots",
+                {"synthetic": {**synthetic, "open_slots": [1, 1, 1]}},
+            ),
+            changed(
+                "weight-true",
+                "a weight is a number",
+                {"synthetic": {**synthetic, "open_slots": [True]}},
+            ),
+            changed("bad-source", "a source is an object", {"sources": [1]}),
+            Case(
+                "spaced",
+                "not canonical",
+                {**good, "manifest": (data + b" ").hex()},
+                "EncodingError",
+            ),
+        ),
+    )
+
+
+def _approvals(house: House) -> Family:
+    release_id = house.current.built.release_id
+    signed = [sign_approval(key, release_id) for _, key in house.providers]
+    base: Json = {
+        "release_id": release_id.hex(),
+        "known": [provider.to_json() for provider, _ in house.providers],
+        "min_jurisdictions": 2,
+        "approvals": approvals_to_bytes(signed).hex(),
+    }
+    stranger = [house.providers[0][0].to_json()]
+    return Family(
+        "wire/approvals",
+        "spec 40 section 3",
+        (
+            Case("both", "two jurisdictions approve", base),
+            Case(
+                "one-only",
+                "one jurisdiction approves",
+                {**base, "approvals": approvals_to_bytes(signed[:1]).hex()},
+                "SignatureError",
+            ),
+            Case(
+                "one-twice",
+                "one approval twice counts once",
+                {**base, "approvals": approvals_to_bytes([signed[0]] * 2).hex()},
+                "SignatureError",
+            ),
+            Case("one-unknown", "one is a stranger", {**base, "known": stranger}, "SignatureError"),
+            Case(
+                "other-release",
+                "signatures over another release id",
+                {**base, "release_id": "00" * 32},
+                "SignatureError",
+            ),
+            Case("not-json", "garbage", {**base, "approvals": "00ff"}, "EncodingError"),
+        ),
+    )
+
+
+def _hash_list(house: House) -> Family:
+    data = house.signed_lists()[0]
+    lines = data.split(b"\n")
+
+    def case(name: str, reason: str, changed: bytes, error: str) -> Case:
+        return Case(name, reason, {"file": changed.hex()}, error)
+
+    swapped = [lines[0], lines[2], lines[1], *lines[3:]]
+    fewer = [lines[0], *lines[2:]]
+    other = [lines[0], b'{"hash":"0000000000000000"}', *lines[2:]]
+    return Family(
+        "wire/hash_list",
+        "spec 25 section 2",
+        (
+            Case("plain", "a signed list", {"file": data.hex()}),
+            case("swapped", "not in order", b"\n".join(swapped), "DuplicateError"),
+            case(
+                "repeated", "a hash twice", b"\n".join([*lines[:2], *lines[1:]]), "DuplicateError"
+            ),
+            case("one-missing", "fewer than signed", b"\n".join(fewer), "SignatureError"),
+            case("one-changed", "not the signed hash", b"\n".join(other), "SignatureError"),
+            case("no-line-break", "cut at the end", data[:-1], "EncodingError"),
+            case(
+                "other-jurisdiction",
+                "the header is not the signed one",
+                data.replace(b'"jurisdiction":"NL"', b'"jurisdiction":"DE"'),
+                "SignatureError",
+            ),
+            case(
+                "short-hash",
+                "seven bytes",
+                b"\n".join([lines[0], b'{"hash":"00000000000000"}', *lines[2:]]),
+                "LengthError",
+            ),
+        ),
+    )
+
+
+def _batches(house: House) -> list[Family]:
+    account = house.account("vectors")
+    device, other = account.device(), house.account("another").device()
+    made = device.make([Item(0), Item(1, Kind.NULL)])
+    batch = device.pack(made)
+    ids = [voucher.asset_id for voucher in made]
+    deletion = build_deletion_batch(device.identity, device.key, ids)
+    foreign = build_deletion_batch(other.identity, device.key, ids)
+
+    def case(name: str, reason: str, data: bytes, error: str) -> Case:
+        return Case(name, reason, {"batch": data.hex()}, error)
+
+    def broken(good: bytes) -> tuple[Case, ...]:
+        return (
+            case("wrong-magic", "another record", flip(good, 0), "EncodingError"),
+            case("wrong-version", "another version", flip(good, 4, 1), "EncodingError"),
+            case("account-flipped", "another account key", flip(good, 5), "SignatureError"),
+            case("device-flipped", "another device key", flip(good, 37), "SignatureError"),
+            case("certificate-flipped", "a bit of it", flip(good, 70), "SignatureError"),
+            case("signature-flipped", "a bit of it", flip(good, -1), "SignatureError"),
+            case("cut-short", "one byte less", good[:-1], "EncodingError"),
+            case("one-more", "one byte more", good + b"\x00", "EncodingError"),
+            case("empty", "nothing at all", b"", "EncodingError"),
+        )
+
+    return [
+        Family(
+            "wire/voucher_batch",
+            "spec 50 section 7",
+            (
+                Case("two", "two vouchers", {"batch": batch.hex()}),
+                *broken(batch),
+                case("release-flipped", "another release", flip(batch, 140), "SignatureError"),
+                case("count-flipped", "another count", flip(batch, 166), "EncodingError"),
+                case("voucher-flipped", "a bit of a voucher", flip(batch, 600), "SignatureError"),
+            ),
+        ),
+        Family(
+            "wire/deletion_batch",
+            "spec 50 section 7",
+            (
+                Case("two", "two ids", {"batch": deletion.hex()}),
+                *broken(deletion),
+                case("foreign", "another account's identity", foreign, "SignatureError"),
+                case("id-flipped", "a bit of an id", flip(deletion, 140), "SignatureError"),
+            ),
+        ),
+    ]
+
+
+def _table(house: House) -> list[Family]:
+    encoded = [encoded_hash(n).hex() for n in range(6)]
+    nonce = house.current.built.manifest.table_nonce.hex()
+    base: Json = {"encoded": encoded, "nonce": nonce, "rows": 13}
+    build: Json = {**base, "alpha": (b"\x07" + bytes(31)).hex(), "epoch": 3}
+    file = bytes.fromhex(OPERATIONS["table/build"](build)["file"])
+    secret = house.current.built.secret.to_bytes().reveal()
+    graphs = {
+        "tree": ([[0, 1], [1, 2]], 4, "two hashes on three rows"),
+        "cycle": ([[0, 1], [1, 2], [2, 0]], 3, "three hashes fill three rows"),
+        "double": ([[0, 1], [1, 0]], 2, "both rows taken by two hashes"),
+        "one-too-many": ([[0, 1], [0, 1], [0, 1]], 2, "three hashes on two rows: one is dropped"),
+        "two-cycles": ([[0, 1], [0, 1], [1, 2], [2, 3], [2, 3]], 4, "joined cycles drop one"),
+        "none": ([], 2, "nothing to place"),
+    }
+
+    def row(k: int, value: str) -> str:
+        return (file[: 64 + 32 * k] + bytes.fromhex(value) + file[96 + 32 * k :]).hex()
+
+    def bad(name: str, reason: str, data: str, rows: int = 13) -> Case:
+        return Case(name, reason, {"file": data, "rows": rows}, "TableError")
+
+    counts = {"small": (10, 2.1), "one": (1, 2.1), "exact": (100_000, 2.0), "fraction": (7, 2.1)}
+    return [
+        Family(
+            "table/row_count",
+            "spec 30 section 1",
+            (
+                *(
+                    Case(n, "ceil(expansion * n)", {"hash_count": c, "expansion": e})
+                    for n, (c, e) in counts.items()
+                ),
+                Case(
+                    "below-1",
+                    "less than a row each",
+                    {"hash_count": 5, "expansion": 0.9},
+                    "ConfigError",
+                ),
+            ),
+        ),
+        Family(
+            "table/positions",
+            "spec 30 section 2",
+            (
+                Case("13-rows", "six hashes", base),
+                Case("2-rows", "the two rows differ always", {**base, "rows": 2}),
+                Case("other-nonce", "another release", {**base, "nonce": "00" * 32}),
+            ),
+        ),
+        Family(
+            "table/place",
+            "spec 30 section 3",
+            tuple(
+                Case(n, reason, {"positions": p, "rows": r}) for n, (p, r, reason) in graphs.items()
+            ),
+        ),
+        Family(
+            "table/build",
+            "spec 30 section 4",
+            (
+                Case("13-rows", "six hashes and seven fillers", build),
+                Case("epoch-4", "another epoch: other fillers", {**build, "epoch": 4}),
+                Case("too-full", "six hashes on four rows", {**build, "rows": 4}, "ConfigError"),
+            ),
+        ),
+        Family(
+            "table/file",
+            "spec 30 section 5; spec 40 checks 6 and 7",
+            (
+                Case("plain", "a good file", {"file": file.hex(), "rows": 13}),
+                bad("cut-short", "one byte less", file[:-1].hex()),
+                bad("one-more", "one byte more", file.hex() + "00"),
+                bad("wrong-magic", "another file", flip(file, 0).hex()),
+                bad("wrong-count", "the header says 12", flip(file, 15).hex()),
+                bad("header-padding", "not zero", flip(file, 63).hex()),
+                bad("other-rows", "the manifest says 12", file.hex(), 12),
+                bad("identity", "row 4 is the identity", row(4, ZERO_ELEMENT)),
+                bad("not-canonical", "row 5 is not an element", row(5, BAD_ELEMENT)),
+                bad("repeated", "row 6 equals row 0", row(6, file[64:96].hex())),
+            ),
+        ),
+        Family(
+            "table/secret",
+            "spec 30 section 4",
+            (
+                Case("plain", "a good file", {"file": secret.hex()}),
+                Case("magic", "another file", {"file": flip(secret, 0).hex()}, "EncodingError"),
+                Case("cut-short", "a byte less", {"file": secret[:-1].hex()}, "EncodingError"),
+                Case(
+                    "zero",
+                    "alpha is zero",
+                    {"file": (secret[:-32] + bytes(32)).hex()},
+                    "EncodingError",
+                ),
+                Case(
+                    "not-reduced",
+                    "alpha is not below the group order",
+                    {"file": (secret[:-32] + b"\xff" * 32).hex()},
+                    "EncodingError",
+                ),
+            ),
+        ),
+    ]
+
+
+def families() -> list[Family]:
+    """All families of this module."""
+    house = House(known=6, seed=HOUSE_SEED)
+    return [
+        *_wire(),
+        _manifest(house),
+        _approvals(house),
+        _hash_list(house),
+        *_batches(house),
+        *_table(house),
+    ]
