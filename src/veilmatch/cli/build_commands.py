@@ -122,6 +122,8 @@ def build(
     """Intersect signed lists, build the blinded table, write the release."""
     if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
         raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
+    if policy is not None and policy.is_dir():
+        raise ConfigError(f"the trust policy's path is a folder: {policy}", setting="policy")
     known = [_read_provider(path) for path in provider]
     lists = _read_lists(hash_list, known)
     hasher = build_hasher(lists[0].algorithm)

@@ -18,7 +18,12 @@ from veilmatch.hashing.variants import VARIANT_NAMES, variant_hashes
 from veilmatch.hashlist.formats.csv_form import parse_csv
 from veilmatch.hashlist.formats.json_lines import parse_json_lines
 from veilmatch.hashlist.hash_list import sign_hash_list
-from veilmatch.hashlist.provider import HashProvider, check_provider, take_provider
+from veilmatch.hashlist.provider import (
+    HashProvider,
+    check_provider,
+    parse_provider,
+    take_provider,
+)
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.release.approval import sign_approval
 from veilmatch.secret import SecretBytes
@@ -65,6 +70,8 @@ def keygen(
     as_json: AsJson = False,
 ) -> None:
     """Make a provider's signing key, and beside it a public file to give to publishers."""
+    if not out.name:
+        raise ConfigError("--out names no file", setting="out", hint="use --out NAME.key")
     public = out.with_suffix(".json")
     for path in (out, public):
         if path.exists():
@@ -72,7 +79,8 @@ def keygen(
     if public == out:
         raise ConfigError("the private key cannot end in .json", hint="use --out NAME.key")
     key = SigningKey(SecretBytes.generate())
-    provider = check_provider(name, jurisdiction, key.public_key)
+    made = check_provider(name, jurisdiction, key.public_key)
+    provider = parse_provider(made.to_json())  # what is written can be read again
     save_provider_key(out, provider, key)
     write_atomic(public, to_canonical_json(provider.to_json()) + b"\n")
     say(f"private key: {out}\npublic file: {public}")

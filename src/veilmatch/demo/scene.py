@@ -15,6 +15,8 @@ LIBRARY = 400  # pictures per account
 LISTED_BY_BOTH = 330
 LISTED_BY_ONE = 100  # each provider has so many that the other has not
 ONE_SIDED_IN_C = 40
+SPARE = 9  # known pictures of A beyond the threshold: some go as synthetic vouchers
+MAX_MIN_SHARES = LISTED_BY_BOTH - SPARE
 ACCOUNTS = ("A", "B", "C")
 
 _Placed = tuple[PoolPicture, str]
@@ -44,7 +46,7 @@ class Scene:
 
 def known_counts(min_shares: int) -> dict[str, int]:
     """How many known pictures each account holds: enough, one too few, none."""
-    return {"A": max(40, min_shares + 9), "B": min_shares - 1, "C": 0}
+    return {"A": max(40, min_shares + SPARE), "B": min_shares - 1, "C": 0}
 
 
 def pool_size(min_shares: int) -> int:

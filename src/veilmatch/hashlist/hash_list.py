@@ -11,7 +11,7 @@ Spec: ``spec/25-hashlist.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -56,9 +56,9 @@ class HashList:
     bit_len: int
     hashes: Bytes
     salt: bytes
-    picture_count: int
-    open_slots: OpenSlots
     content_class: str = CONTENT_CLASS
+    picture_count: int = 0
+    open_slots: OpenSlots = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"HashList({self.algorithm}, {len(self.hashes)} hashes)"
@@ -121,7 +121,13 @@ def sign_hash_list(
     rows = sort_hashes(hashes, bit_len)
     pictures = len(rows) if picture_count is None else picture_count
     listed = HashList(
-        provider, algorithm, bit_len, rows, random(SALT_LEN), pictures, dict(open_slots or {})
+        provider,
+        algorithm,
+        bit_len,
+        rows,
+        random(SALT_LEN),
+        picture_count=pictures,
+        open_slots=dict(open_slots or {}),
     )
     header = listed.header()
     header["signature"] = key.sign(_PURPOSE, to_canonical_json(header)).hex()
@@ -191,9 +197,9 @@ def parse_hash_list(data: bytes) -> HashList:
         bit_len,
         to_batch(rows, width),
         salt,
+        content_class,
         picture_count,
         open_slots,
-        content_class,
     )
     if len(rows) != count or listed.commitment != commitment:
         raise SignatureError("the hash list's entries are not the signed ones")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
@@ -11,6 +12,7 @@ from veilmatch.errors import InputError
 
 TILE = 160  # pixels
 _GAP = 8
+_MAX_SIDE = 4096  # pixels; a derivative has a few hundred
 _MAX_COLUMNS = 8
 _BACKGROUND, _MISSING = (245, 245, 242), (200, 200, 196)
 
@@ -43,11 +45,20 @@ def build_contact_sheet(derivatives: Sequence[bytes]) -> bytes:
     return out.getvalue()
 
 
+def _decode(data: bytes) -> Image.Image:
+    """Decode a derivative; a client may have sealed anything, so a huge one is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            if max(picture.size) > _MAX_SIDE:
+                raise ValueError
+            return picture.convert("RGB")
+
+
 def _draw_tile(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            tile = picture.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+        tile = _decode(data)
+    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         draw = ImageDraw.Draw(sheet)
         box = (left, top, left + TILE, top + TILE)
         draw.rectangle(box, outline=_MISSING, width=2)
