@@ -127,7 +127,8 @@ def make_list(
         found = _read_hashes(hashes, -(-hasher.bit_len // 8))
     if not found:
         raise ConfigError("there is nothing to list", hint="check the folder or the file")
-    write_atomic(out, sign_hash_list(provider, signing_key, algorithm, hasher.bit_len, found))
+    signed = sign_hash_list(provider, signing_key, algorithm, hasher.bit_len, found)
+    write_atomic(out, signed, mode=PRIVATE_MODE)
     count = len(set(found))
     say(f"{count} hashes signed by {provider.name} ({provider.jurisdiction}): {out}")
     for reason, number in sorted(refused.items()):
