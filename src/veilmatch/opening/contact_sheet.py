@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from veilmatch.errors import InputError
+from veilmatch.voucher.derivative import LONGEST_SIDE
 
 TILE = 160  # pixels
 _GAP = 8
@@ -46,6 +47,9 @@ def build_contact_sheet(derivatives: Sequence[bytes]) -> bytes:
 def _draw_tile(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            # A header may claim anything: no memory for more than a derivative can be.
+            if max(picture.size) > LONGEST_SIDE:
+                raise InputError("a picture is larger than a derivative")
             tile = picture.convert("RGB")
     except (OSError, ValueError, Image.DecompressionBombError):
         draw = ImageDraw.Draw(sheet)
