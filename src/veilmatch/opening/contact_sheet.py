@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from veilmatch.errors import InputError
+from veilmatch.voucher.derivative import LONGEST_SIDE
 
 TILE = 160  # pixels
 _GAP = 8
-_MAX_SIDE = 4096  # pixels; a derivative has a few hundred
 _MAX_COLUMNS = 8
 _BACKGROUND, _MISSING = (245, 245, 242), (200, 200, 196)
 
@@ -50,7 +50,7 @@ def _decode(data: bytes) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            if max(picture.size) > _MAX_SIDE:
+            if max(picture.size) > LONGEST_SIDE:
                 raise ValueError
             return picture.convert("RGB")
 
