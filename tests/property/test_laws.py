@@ -390,14 +390,38 @@ def test_law_4_more_than_the_largest_delta_removes_is_an_overload(data: st.DataO
 def test_law_4_opens_if_and_only_if_some_delta_fits(data: st.DataObject) -> None:
     real, synthetic = data.draw(st.integers(0, 10)), data.draw(st.integers(0, 60))
     chosen, matches = _draw(data, SMALL, real, synthetic)
-    fits = any(real >= 3 + delta and synthetic <= 8 * delta for delta in (1, 2, 3))
-    try:
-        opening = _open(SMALL, matches)
-    except (TooFewSharesError, OverloadError):
-        assert not fits
+    fits = _fits(real, synthetic)
+    # More columns than the largest matrix has rows: t + delta_max - 1 + s * delta_max.
+    overload = real + synthetic > 3 + 3 - 1 + 8 * 3
+    if fits:
+        assert _opened_ids(_open(SMALL, matches)) == _ids(chosen)
     else:
-        assert fits
+        with pytest.raises(OverloadError if overload else TooFewSharesError):
+            _open(SMALL, matches)
+
+
+@MANY
+@given(st.data())
+def test_law_4_what_opened_before_opens_the_same_and_never_a_synthetic_one(
+    data: st.DataObject,
+) -> None:
+    """The short way for an account that has opened, with right, wrong or too few known ids."""
+    real, synthetic = data.draw(st.integers(0, 10)), data.draw(st.integers(0, 60))
+    chosen, matches = _draw(data, SMALL, real, synthetic)
+    known = {s.asset_id for s in matches if data.draw(st.booleans())}
+    try:
+        opening = open_account(
+            ACCOUNT.pseudonym, matches, min_shares=4, delta_max=3, opened_ids=known
+        )
+    except (TooFewSharesError, OverloadError):
+        assert not _fits(real, synthetic)
+    else:
+        assert real >= 4
         assert _opened_ids(opening) == _ids(chosen)
+
+
+def _fits(real: int, synthetic: int) -> bool:
+    return any(real >= 3 + delta and synthetic <= 8 * delta for delta in (1, 2, 3))
 
 
 def _flip(data: bytes, bit: int) -> bytes:

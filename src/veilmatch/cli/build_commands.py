@@ -11,7 +11,7 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.client.policy_file import policy_to_bytes
-from veilmatch.errors import ConfigError, VerificationError
+from veilmatch.errors import ConfigError, InternalError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.hash_list import HashList, parse_hash_list
 from veilmatch.hashlist.provider import HashProvider, parse_provider
@@ -24,6 +24,7 @@ from veilmatch.store.release_site import CURRENT, ReleaseSite
 from veilmatch.wire import parse_json
 
 _DAY_S = 86_400
+_TRIES = 20
 
 
 def _read_provider(path: Path) -> HashProvider:
@@ -68,7 +69,15 @@ def _build(lists: list[HashList], request: ReleaseRequest) -> BuiltRelease:
         def report(done: int, total: int) -> None:
             bars.update(task, total=total, advance=done)
 
-        return build_release(lists, request, threads=os.cpu_count() or 1, report=report)
+        for left in range(_TRIES - 1, -1, -1):
+            try:
+                return build_release(lists, request, threads=os.cpu_count() or 1, report=report)
+            except ConfigError as exc:
+                # A short list finds no place for every hash with about one nonce in ten. That
+                # shows before a row is blinded; the next try draws another nonce.
+                if exc.setting != "expansion" or not left:
+                    raise
+    raise InternalError("the last try returns or raises")
 
 
 def build(

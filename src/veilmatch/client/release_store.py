@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from veilmatch.client.state import State
+from veilmatch.client.state import State, sync_path
 from veilmatch.client.transport import CurrentRelease, Progress, Transport, quiet
 from veilmatch.errors import (
     ConfigError,
@@ -191,12 +191,12 @@ class ReleaseStore:
         """Rename the checked folder and put it in use; then drop what is no longer needed."""
         final = self._folder / release.release_id.hex()
         for name in (_MANIFEST, _APPROVALS, _TABLE):
-            _sync(part / name)
-        _sync(part)
+            sync_path(part / name)
+        sync_path(part)
         if final.exists():  # left by a process that ended between rename and commit
             shutil.rmtree(final)
         part.rename(final)
-        _sync(self._folder)
+        sync_path(self._folder)
         with self._state.transaction():
             self._state.save_setting(_IN_USE, release.release_id)
             self._state.save_number(_EPOCH, release.manifest.epoch)
@@ -251,14 +251,3 @@ def _map(path: Path) -> mmap.mmap:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         raise _gone() from None
-
-
-def _sync(path: Path) -> None:
-    """Make a file's bytes or a folder's names durable, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veilmatch.hashlist.hash_list import parse_hash_list, sign_hash_list
+from veilmatch.errors import ConfigError
+from veilmatch.hashlist.hash_list import HashList, parse_hash_list, sign_hash_list
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.ingest.accept import AcceptedBatch, accept_vouchers
@@ -51,6 +52,16 @@ class Published:
         return self.built.release_id
 
 
+def _build(lists: list[HashList], request: ReleaseRequest) -> BuiltRelease:
+    """Build with another nonce where a short list does not fit into its table."""
+    while True:
+        try:
+            return build_release(lists, request)
+        except ConfigError as exc:
+            if exc.setting != "expansion":
+                raise
+
+
 @dataclass(frozen=True)
 class World:
     """A site with releases, and the folder of their table secrets."""
@@ -78,7 +89,8 @@ class World:
         ]
         algorithm = HashAlgorithm("pdq", 1, 256, dict(PREPROCESSING))
         epoch = len(self.releases) + 1
-        built = build_release(lists, ReleaseRequest(epoch, now, 86_400, algorithm, parameters))
+        request = ReleaseRequest(epoch, now, 86_400, algorithm, parameters)
+        built = _build(lists, request)
         approvals = [sign_approval(key, built.release_id) for key in keys]
         trusted = verify_release(
             built.manifest.to_bytes(),

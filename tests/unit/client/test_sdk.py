@@ -39,6 +39,7 @@ from veilmatch.errors import (
     InputError,
     LengthError,
     NetworkError,
+    StoreError,
 )
 
 KNOWN = [picture(index) for index in range(3)]
@@ -423,3 +424,20 @@ def test_two_cores_do_what_one_does(service: FakeService, tmp_path: Path) -> Non
         assert client.add_folder(tmp_path / "photos") == first
         assert asset_kinds(client) == kinds
         assert client.send().sent == 20
+
+
+def test_decision_counter_and_voucher_are_one_transaction(client: Client) -> None:
+    """Whatever of the three cannot be written, nothing of them is."""
+    state = client._session.state
+    for table in ("outbox", "asset", "seen"):
+        state.write(
+            f"CREATE TRIGGER stop BEFORE INSERT ON {table} BEGIN SELECT raise(ABORT, 'full'); END"
+        )
+        with pytest.raises(StoreError):
+            client.add_picture(picture(0))
+        state.write("DROP TRIGGER stop")
+        assert asset_kinds(client) == {}
+        assert client._session.records.upload_count == 0
+        assert client.status().queued == 0
+    assert client.add_picture(picture(0)).added == 1
+    assert asset_kinds(client)[content_id(client, picture(0))] == "real"

@@ -82,11 +82,13 @@ def test_wrong_arguments_are_refused(wrong: tuple[int, int, str | None, tuple[in
 
 
 def test_painting_is_fast() -> None:
-    """15 ms a picture is the goal; three times that allows for a busy machine."""
-    started = time.process_time()
-    for index in range(20):
+    """15 ms a picture is the goal; the best of ten, since a busy machine says little."""
+    seconds = []
+    for index in range(10):
+        started = time.perf_counter()
         generate_picture(3, index, size=(320, 240))
-    assert (time.process_time() - started) / 20 < 0.045
+        seconds.append(time.perf_counter() - started)
+    assert min(seconds) < 0.03
 
 
 def test_streams_stay_in_range_and_apart() -> None:
