@@ -129,7 +129,8 @@ def test_promise(outcome: Outcome, promised: bool) -> None:
 def test_summary_says_who_is_open_and_who_sealed() -> None:
     text = "\n".join(summarise(_outcome(), 31, 12.34))
     assert "account A: 400 pictures, 40 of them known; OPENED with exactly its 38" in text
-    assert "2 known ones went as synthetic" in text
+    assert "2 known ones do not match or went as synthetic" in text
+    assert "same         8 of 8" in text
     assert "account B: 400 pictures, 30 of them known; SEALED: 29" in text
     assert "account C: 400 pictures, 0 of them known; SEALED." in text
     assert "sheet.png" in text
