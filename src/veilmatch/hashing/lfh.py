@@ -99,8 +99,14 @@ def coarse_luma(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
         rows[i] -= int(before[i]) * flat[top].astype(np.int64)
         rows[i] -= int(after[i]) * flat[end - 1].astype(np.int64)
     luma = rows.reshape(GRID, width, 3) @ _LUMA
-    # Sums stay below 255000 * height * width < 2**53: exact in float64, in any order.
-    sums = (luma.astype(np.float64) @ _column_weights(width)).astype(np.int64)
+    # Sums stay below 255000 * height * width < 2**44.
+    first, past, before, after = _cells(width)
+    # A column of zeros at the end, so that every cell's end is a column there is.
+    padded = np.zeros((GRID, width + 1), dtype=np.int64)
+    padded[:, :width] = luma
+    bounds = np.stack([first, past], axis=1).ravel()
+    sums = np.add.reduceat(padded, bounds, axis=1)[:, ::2] * GRID
+    sums -= before * luma[:, first] + after * luma[:, past - 1]
     averages: NDArray[np.int64] = sums * _LUMA_STEPS // (height * width)
     return averages
 
@@ -113,24 +119,9 @@ def _cells(length: int) -> tuple[NDArray[np.int64], ...]:
     return first, past, cell * length - first * GRID, past * GRID - (cell + 1) * length
 
 
-@lru_cache(maxsize=64)
-def _column_weights(width: int) -> NDArray[np.float64]:
-    """Overlap of each pixel column with each cell, in 1/64 pixel, float64 (width, 64)."""
-    first, past, before, after = _cells(width)
-    weights = np.zeros((width, GRID))
-    for j in range(GRID):
-        weights[first[j] : past[j], j] = GRID
-        weights[first[j], j] -= before[j]
-        weights[past[j] - 1, j] -= after[j]
-    weights.setflags(write=False)
-    return weights
-
-
 def low_frequencies(luma: NDArray[np.int64]) -> NDArray[np.int64]:
     """Measure the 255 lowest frequencies but the mean, int64 (255,), below 2**32 in size."""
-    # |products| stay below 2**48 < 2**53: exact in float64, in any order.
-    cosines = basis().astype(np.float64)
-    corner = (cosines @ luma.astype(np.float64) @ cosines.T).astype(np.int64)
+    corner = basis() @ luma @ basis().T  # below 2**48
     return corner.reshape(-1)[1:] >> _SHIFT
 
 

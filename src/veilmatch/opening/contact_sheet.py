@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
@@ -44,14 +45,20 @@ def build_contact_sheet(derivatives: Sequence[bytes]) -> bytes:
     return out.getvalue()
 
 
-def _draw_tile(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
-    try:
+def _decode(data: bytes) -> Image.Image:
+    """Decode a derivative; a client may have sealed anything, so a huge one is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            # A header may claim anything: no memory for more than a derivative can be.
             if max(picture.size) > LONGEST_SIDE:
                 raise InputError("a picture is larger than a derivative")
-            tile = picture.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+            return picture.convert("RGB")
+
+
+def _draw_tile(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
+    try:
+        tile = _decode(data)
+    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         draw = ImageDraw.Draw(sheet)
         box = (left, top, left + TILE, top + TILE)
         draw.rectangle(box, outline=_MISSING, width=2)

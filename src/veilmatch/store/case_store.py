@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
@@ -45,12 +46,26 @@ class CaseStore:
     def __init__(self, database: Database, crypter: Crypter) -> None:
         self._database, self._crypter = database, crypter
 
-    def save_opening(self, account: bytes, opening: Opening, now: int) -> None:
-        """Make the account's case, or add what is new to it; one transaction."""
+    def save_opening(
+        self,
+        account: bytes,
+        opening: Opening,
+        now: int,
+        agrees: Sequence[bool] | None = None,
+    ) -> None:
+        """Make the account's case, or add what is new to it; one transaction.
+
+        Args:
+            account: The account pseudonym.
+            opening: Its opened matches.
+            now: Seconds since 1970.
+            agrees: What the second hash says of each item; None if there is no second list.
+        """
         with self._database.transaction() as connection:
             case_id = self._find_or_make(connection, account, now)
-            for item in opening.items:
-                self._add_item(connection, case_id, item)
+            for number, item in enumerate(opening.items):
+                said = None if agrees is None else int(agrees[number])
+                self._add_item(connection, case_id, item, said)
 
     def _find_or_make(self, connection: Connection, account: bytes, now: int) -> bytes:
         table = schema.case_file
@@ -70,13 +85,20 @@ class CaseStore:
         ).scalar_one()
         return found
 
-    def _add_item(self, connection: Connection, case_id: bytes, item: OpenedItem) -> None:
+    def _add_item(
+        self, connection: Connection, case_id: bytes, item: OpenedItem, agrees: int | None
+    ) -> None:
         asset_id = item.share.asset_id
         packed = pack_associated_data(item.data)
         sealed = self._crypter.seal(packed, "case_item", case_id + asset_id, "item")
         connection.execute(
             insert(schema.case_item)
-            .values(case_id=case_id, asset_id=asset_id, sealed_item=sealed)
+            .values(
+                case_id=case_id,
+                asset_id=asset_id,
+                sealed_item=sealed,
+                second_hash_agrees=agrees,
+            )
             .on_conflict_do_nothing()
         )
 

@@ -151,7 +151,8 @@ def test_killed_worker_opens_what_an_undisturbed_one_opens(
         expected, shares = store.opened(), store.shares()
     assert sorted(len(items) for items in expected.values()) == [4, 5, 6, 9]
     killed = killed_opening = 0
-    work = ["work", "--data", disturbed, "--site", world.site, "--secrets", world.secrets]
+    work: list[str | Path] = ["work", "--data", disturbed, "--site", world.site]
+    work += ["--secrets", world.secrets]
     with Nursery(tmp_path / "work.log") as nursery:
         for _ in range(KILLS):  # while segments wait
             nursery.start(*work, "--once")
