@@ -5,7 +5,6 @@ Usage: python tools/fit_lfh_vectors.py [--check]
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import json
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from veilmatch.hashing import lfh
-from veilmatch.hashing.picture import decode_picture, describe_decoding, picture_from_pixels
+from veilmatch.hashing.picture import decode_picture, picture_from_pixels
 from veilmatch.pictures.generate import DOCUMENT_KINDS, SCENE_KINDS, generate_picture
 
 OUT = Path(__file__).parents[1] / "vectors/v1/hashing/lfh.json"
@@ -50,12 +49,11 @@ def painted() -> list[dict[str, Any]]:
             pixels = generate_picture(20, index, kind, size)
             vectors.append(
                 {
-                    "id": f"{kind}-{size[0]}x{size[1]}",
-                    "seed": 20,
-                    "index": index,
-                    "kind": kind,
-                    "size": list(size),
-                    **steps(pixels),
+                    "id": f"painted-{kind}-{size[0]}x{size[1]}",
+                    "reason": f"a painted picture of {size[0]} by {size[1]} pixels",
+                    "source": "spec 20 section 4.2",
+                    "inputs": {"seed": 20, "index": index, "kind": kind, "size": list(size)},
+                    "expected": steps(pixels),
                 }
             )
     return vectors
@@ -92,24 +90,40 @@ def kept_files() -> dict[str, bytes]:
     """Give the files already in the vectors: an encoder's new version must not change them."""
     if not OUT.exists():
         return encoded()
-    vectors = json.loads(OUT.read_text(encoding="utf-8"))["files"]
-    return {vector["id"]: base64.b64decode(vector["file"]) for vector in vectors}
+    vectors = json.loads(OUT.read_text(encoding="utf-8"))["vectors"]
+    return {
+        vector["id"].removeprefix("file-"): bytes.fromhex(vector["inputs"]["file"])
+        for vector in vectors
+        if "file" in vector["inputs"]
+    }
 
 
 def main() -> int:
     """Write or compare."""
     files = [
-        {"id": name, "file": base64.b64encode(data).decode(), **steps(decode_picture(data).pixels)}
+        {
+            "id": f"file-{name}",
+            "reason": "decoding and hashing of one format and mode",
+            "source": "spec 20 sections 3 and 4.2",
+            "inputs": {"file": data.hex()},
+            "expected": steps(decode_picture(data).pixels),
+        }
         for name, data in kept_files().items()
     ]
+    tables = {
+        "id": "tables",
+        "reason": "the cosines of step 3 and the weights of step 5",
+        "source": "spec 20 section 4.2",
+        "inputs": {},
+        "expected": {
+            "weights_sha256": lfh.WEIGHTS_SHA256,
+            "basis_sha256": hashlib.sha256(lfh.basis().astype(">i2").tobytes()).hexdigest(),
+        },
+    }
     vectors = {
-        "origin": "tools/fit_lfh_vectors.py; generated, never edited",
-        "spec": "spec/20-hashing.md, section 4.2",
-        "decoding": describe_decoding(),
-        "weights_sha256": lfh.WEIGHTS_SHA256,
-        "basis_sha256": hashlib.sha256(lfh.basis().astype(">i2").tobytes()).hexdigest(),
-        "painted": painted(),
-        "files": files,
+        "$schema": "../../schemas/vectors.schema.json",
+        "operation": "hashing/lfh",
+        "vectors": [tables, *painted(), *files],
     }
     text = json.dumps(vectors, indent=1) + "\n"
     if "--check" in sys.argv[1:]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from pathlib import Path
@@ -20,9 +19,12 @@ from veilmatch.hashing.hasher import brute_force_distance
 from veilmatch.hashing.picture import decode_picture, picture_from_pixels
 from veilmatch.pictures.generate import generate_picture
 
-VECTORS = json.loads(
-    (Path(__file__).parents[3] / "vectors/v1/hashing/lfh.json").read_text(encoding="utf-8")
-)
+VECTORS: dict[str, dict[str, Any]] = {
+    vector["id"]: vector
+    for vector in json.loads(
+        (Path(__file__).parents[3] / "vectors/v1/hashing/lfh.json").read_text(encoding="utf-8")
+    )["vectors"]
+}
 
 
 def brute_luma(pixels: NDArray[np.uint8]) -> list[list[int]]:
@@ -81,7 +83,7 @@ def test_bounds_that_make_sums_exact() -> None:
 
 def test_the_basis_is_pinned() -> None:
     digest = hashlib.sha256(lfh.basis().astype(">i2").tobytes()).hexdigest()
-    assert digest == VECTORS["basis_sha256"]
+    assert digest == VECTORS["tables"]["expected"]["basis_sha256"]
     exact = 256 * np.cos(np.pi * np.outer(np.arange(16), 2 * np.arange(64) + 1) / 128)
     assert np.abs(np.abs(exact - np.floor(exact)) - 0.5).min() > 1e-4
 
@@ -109,17 +111,18 @@ def check(vector: dict[str, Any], pixels: NDArray[np.uint8]) -> None:
     assert (result.quality, result.gate) == (vector["quality"], vector["gate"])
 
 
-@pytest.mark.parametrize("vector", VECTORS["painted"], ids=lambda v: v["id"])
-def test_vectors_of_painted_pictures(vector: dict[str, Any]) -> None:
-    width, height = vector["size"]
-    check(
-        vector, generate_picture(vector["seed"], vector["index"], vector["kind"], (width, height))
-    )
+@pytest.mark.parametrize("name", [name for name in VECTORS if name.startswith("painted-")])
+def test_vectors_of_painted_pictures(name: str) -> None:
+    inputs = VECTORS[name]["inputs"]
+    width, height = inputs["size"]
+    pixels = generate_picture(inputs["seed"], inputs["index"], inputs["kind"], (width, height))
+    check(VECTORS[name]["expected"], pixels)
 
 
-@pytest.mark.parametrize("vector", VECTORS["files"], ids=lambda v: v["id"])
-def test_vectors_of_files(vector: dict[str, Any]) -> None:
-    check(vector, decode_picture(base64.b64decode(vector["file"])).pixels)
+@pytest.mark.parametrize("name", [name for name in VECTORS if name.startswith("file-")])
+def test_vectors_of_files(name: str) -> None:
+    data = bytes.fromhex(VECTORS[name]["inputs"]["file"])
+    check(VECTORS[name]["expected"], decode_picture(data).pixels)
 
 
 def test_scale_and_mild_tone_keep_the_hash_or_a_probe() -> None:
