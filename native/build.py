@@ -1,7 +1,8 @@
 """Build the native core into the environment of this interpreter, where that is possible.
 
 Run as ``python native/build.py``. Where there is no Rust toolchain, or the crates cannot be
-had, it says so in one line and succeeds: everything works on the portable backend.
+had, it says so in one line and succeeds: everything works on the portable backend. With
+``--required`` that is an error.
 """
 
 from __future__ import annotations
@@ -63,6 +64,10 @@ def main() -> int:
     log = HERE / "target" / "build.log"
     log.parent.mkdir(exist_ok=True)
     why = missing_toolchain() or build(log)
+    if why and "--required" in sys.argv:
+        print(f"error: the native core was not built: {why}", file=sys.stderr)
+        print(f"hint: install Rust {OLDEST_RUST[0]}.{OLDEST_RUST[1]} or later", file=sys.stderr)
+        return 3
     if why:
         print(f"backend: portable ({why})")
         return 0

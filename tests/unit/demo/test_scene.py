@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from veilmatch.demo.copies import KINDS
 from veilmatch.demo.play import AccountOutcome, Outcome
 from veilmatch.demo.pool import PoolPicture, collect_pool
 from veilmatch.demo.scene import (
@@ -20,14 +23,21 @@ from veilmatch.demo.scene import (
 from veilmatch.demo.summary import is_as_promised, summarise, to_json
 
 
+def _write_picture(path: Path, number: int) -> None:
+    """A picture of 40 x 40 pixels that no other number has."""
+    pixels = np.zeros((40, 40, 3), dtype=np.uint8)
+    pixels[:20, :20] = [number % 251, number // 251, 90]
+    Image.fromarray(pixels).save(path, "PNG")
+
+
 @pytest.mark.parametrize("min_shares", [2, 5, 31, 100, MAX_MIN_SHARES])
 def test_scene_of_every_threshold(tmp_path: Path, min_shares: int) -> None:
     files = tmp_path / "files"
     files.mkdir()
     pool = []
     for number in range(pool_size(min_shares)):
-        path = files / f"{number}.jpg"
-        path.write_bytes(number.to_bytes(4, "big"))
+        path = files / f"{number}.png"
+        _write_picture(path, number)
         pool.append(PoolPicture(path, number.to_bytes(32, "big")))
     scene = lay_scene(pool, tmp_path / "scene", min_shares, seed=3)
 
@@ -41,24 +51,27 @@ def test_scene_of_every_threshold(tmp_path: Path, min_shares: int) -> None:
     assert expected["A"] >= min_shares
     for name, folder in scene.accounts.items():
         held = content(folder)
-        assert len(held) == LIBRARY
+        assert sum(1 for _ in folder.iterdir()) == LIBRARY
         known = held & one & two
-        assert len(known) == expected[name]
-        assert {path.read_bytes() for path in scene.known[name]} == known
+        same = {path.read_bytes() for path, kind in scene.known[name].items() if kind == "same"}
+        assert len(scene.known[name]) == expected[name]
+        assert same == known
+        kinds = set(scene.known[name].values())
+        assert kinds == (set(KINDS) if name == "A" else kinds & {"same"})
         one_sided = held & (one ^ two)
         assert len(one_sided) == (ONE_SIDED_IN_C if name == "C" else 0)
     assert scene.file_count() >= 2000
 
 
 def test_same_seed_lays_the_same_scene(tmp_path: Path) -> None:
-    path = tmp_path / "one.jpg"
-    path.write_bytes(b"x")
+    path = tmp_path / "one.png"
+    _write_picture(path, 1)
     pool = [PoolPicture(path, n.to_bytes(32, "big")) for n in range(pool_size(31))]
     first = lay_scene(pool, tmp_path / "a", 31, seed=9)
     second = lay_scene(pool, tmp_path / "b", 31, seed=9)
     other = lay_scene(pool, tmp_path / "c", 31, seed=10)
 
-    def names(known: tuple[Path, ...]) -> list[str]:
+    def names(known: dict[Path, str]) -> list[str]:
         return [one.name for one in known]
 
     assert names(first.known["A"]) == names(second.known["A"])
@@ -86,9 +99,9 @@ def test_pool_picture_does_not_print_its_hash() -> None:
 def _outcome(a: int = 38, b: int = 0, c: int = 0) -> Outcome:
     return Outcome(
         {
-            "A": AccountOutcome(400, 40, 38, 8, a),
-            "B": AccountOutcome(400, 30, 29, 9, b),
-            "C": AccountOutcome(400, 0, 0, 10, c),
+            "A": AccountOutcome(400, 40, 38, 8, a, {"same": (8, 8)}),
+            "B": AccountOutcome(400, 30, 29, 9, b, {"same": (30, 30)}),
+            "C": AccountOutcome(400, 0, 0, 10, c, {"same": (0, 0)}),
         },
         table_rows=693,
         release_id="ab" * 32,
@@ -116,7 +129,8 @@ def test_promise(outcome: Outcome, promised: bool) -> None:
 def test_summary_says_who_is_open_and_who_sealed() -> None:
     text = "\n".join(summarise(_outcome(), 31, 12.34))
     assert "account A: 400 pictures, 40 of them known; OPENED with exactly its 38" in text
-    assert "2 known ones went as synthetic" in text
+    assert "2 known ones do not match or went as synthetic" in text
+    assert "same         8 of 8" in text
     assert "account B: 400 pictures, 30 of them known; SEALED: 29" in text
     assert "account C: 400 pictures, 0 of them known; SEALED." in text
     assert "sheet.png" in text
