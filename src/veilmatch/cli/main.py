@@ -42,6 +42,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "client_commands": ("client",),
     "demo_commands": ("demo",),
     "picture_commands": ("pictures",),
+    "hash_commands": ("hash",),
     "doctor_commands": ("doctor",),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
