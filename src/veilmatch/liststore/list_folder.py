@@ -240,14 +240,17 @@ class ListFolder:
         return found
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, name: str = "lock") -> Iterator[None]:
         """Hold the folder for one writer; the lock goes with the process, however it ends.
+
+        Args:
+            name: ``lock`` for whatever changes a list, ``fetch`` for whoever reads a service.
 
         Raises:
             StoreError: Another process holds it.
         """
         self.root.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
+        handle = os.open(self.root / name, os.O_RDWR | os.O_CREAT, PRIVATE_MODE)
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
