@@ -71,22 +71,8 @@ def import_list(
     folder = ListFolder(store)
     stored = folder.open(list_id)
     wanted = _find_source(stored, source, environment, jurisdiction, purpose, form)
-    if kind and kind not in MATCHABLE_LEN:
-        raise ConfigError(
-            "hashes of this kind cannot be compared",
-            setting="kind",
-            hint="known: " + ", ".join(MATCHABLE_LEN),
-        )
-    needs_category = wanted.format in CATEGORISED
-    if needs_category and not accept:
-        raise ConfigError(
-            "the file also holds media that nobody categorised, or that are harmless",
-            setting="accept",
-            hint="name each category that goes live, for example --accept 1 --accept 2",
-        )
-    options = ImportOptions(
-        is_update=wanted.format in UPDATES,
-        categories=CategoryRule(frozenset(accept or ()), needs_category),
+    options = replace(
+        _build_options(wanted, kind, accept or []),
         max_malformed=max_malformed,
         expected_count=expect_count,
         memory_mib=memory,
@@ -101,6 +87,26 @@ def import_list(
     _say_report(report)
     if as_json:
         print_json(report)
+
+
+def _build_options(source: ListSource, kind: str, accept: list[str]) -> ImportOptions:
+    if kind and kind not in MATCHABLE_LEN:
+        raise ConfigError(
+            "hashes of this kind cannot be compared",
+            setting="kind",
+            hint="known: " + ", ".join(MATCHABLE_LEN),
+        )
+    needs_category = source.format in CATEGORISED
+    if needs_category and not accept:
+        raise ConfigError(
+            "the file also holds media that nobody categorised, or that are harmless",
+            setting="accept",
+            hint="name each category that goes live, for example --accept 1 --accept 2",
+        )
+    return ImportOptions(
+        is_update=source.format in UPDATES,
+        categories=CategoryRule(frozenset(accept), needs_category),
+    )
 
 
 def _find_source(

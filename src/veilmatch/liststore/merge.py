@@ -89,7 +89,8 @@ class Merge:
         replaces all that the entry had.
         """
         self.connection.execute(
-            "CREATE TABLE winners (member VARCHAR, entry_id VARCHAR, moment TIMESTAMP, record BIGINT)"
+            "CREATE TABLE winners "
+            "(member VARCHAR, entry_id VARCHAR, moment TIMESTAMP, record BIGINT)"
         )
         if not self.is_update:
             return

@@ -46,8 +46,19 @@ def split_lines(chunks: Chunks) -> Iterator[bytes]:
 
 
 def split_text_lines(chunks: Chunks) -> Iterator[str]:
-    """Yield the lines of UTF-8 text. Raises EncodingError."""
+    """Yield the lines of UTF-8 text.
+
+    Raises:
+        EncodingError: Not UTF-8, or the last line has no line break: a file that was cut off
+            inside its last field would otherwise look whole.
+    """
     for number, line in enumerate(split_lines(chunks), start=1):
+        if not line.endswith(b"\n"):
+            raise EncodingError(
+                "the file does not end in a line break",
+                field="line",
+                hint="it may have been cut off; if it is whole, add a line break at its end",
+            )
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError as exc:

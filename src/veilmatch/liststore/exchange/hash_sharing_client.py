@@ -140,7 +140,9 @@ class HashSharingClient:
         """Send feedback on one hash: affirmative, or negative with reason ids.
 
         Args:
-            member: Who gave the entry. entry_id: Which. kind: Which of its hashes.
+            member: Who gave the entry.
+            entry_id: Which entry.
+            kind: Which of its hashes.
             reasons: None is affirmative.
 
         Raises:

@@ -46,8 +46,9 @@ def _read_events(chunks: Chunks) -> Iterator[tuple[str, Any]]:
         yield from events
     except EncodingError:
         raise
-    except (ijson.JSONError, ValueError, ArithmeticError, StopIteration) as exc:
-        # The parser's own text would quote what stands there.
+    except (ijson.JSONError, ValueError, ArithmeticError, SystemError, StopIteration) as exc:
+        # The parser's own text would quote what stands there. SystemError is what its C core
+        # makes of an integer that Python finds too long.
         raise EncodingError(
             "the file is not one whole JSON document",
             field="json",
