@@ -80,7 +80,8 @@ def _union_members(hint: Any) -> tuple[Any, ...]:
 
 def slots_of(kind: type[Record]) -> tuple[Slot, ...]:
     """Return the fields of a record type in the order of its elements."""
-    return _slots_of(kind)
+    hashable: Any = kind
+    return _slots_of(hashable)
 
 
 @functools.cache
