@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,9 @@ class Outbox:
             )
         ).first()
         if row is not None:
-            known = (self._open_document(row.sealed_document, report_key, body),)
-            known += tuple(self._raw_details(connection, report_key, body))
-            if known != (document, *details):
+            known = self._raw_details(connection, report_key, body)
+            same = self._open_document(row.sealed_document, report_key, body) == document
+            if not same or known != details:
                 raise DuplicateError("this case was queued for this body with another content")
             return False
         self._insert(connection, report_key, body, document, checked, now)
@@ -268,8 +268,8 @@ class Outbox:
         now: int,
         lease_s: int,
         *,
-        values: dict[str, Any] | None = None,
-        file: tuple[int, dict[str, Any]] | None = None,
+        values: Mapping[str, Any] | None = None,
+        file: tuple[int, Mapping[str, Any]] | None = None,
         reset_files: bool = False,
         receipt: tuple[Step, Answer, bool] | None = None,
     ) -> None:

@@ -18,7 +18,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from veilmatch.errors import ProtocolError
+from veilmatch.errors import ConfigError, ProtocolError, StoreError
 from veilmatch.report.body import Answer, ReportingBody, Step
 from veilmatch.report.model.answers import Action
 from veilmatch.report.model.document import FileDetails
@@ -27,7 +27,12 @@ from veilmatch.report.serialize import to_xml
 from veilmatch.reporting.outbox import Job, JobFile, Lease, Outbox
 from veilmatch.reporting.tables import FileState, State
 
-_GONE = {"report_number": None, "opened_at": 0, "changed_at": 0, "is_finish_sent": False}
+_GONE: dict[str, object] = {
+    "report_number": None,
+    "opened_at": 0,
+    "changed_at": 0,
+    "is_finish_sent": False,
+}
 
 
 @dataclass(frozen=True)
@@ -168,7 +173,12 @@ class ReportWorker:
         return True
 
     def _send(self, lease: Lease, job: Job, file: JobFile, body: ReportingBody) -> bool:
-        content = self._outbox.read_content(file)
+        try:
+            content = self._outbox.read_content(file)
+        except (StoreError, ConfigError):
+            withdrawn = {"state": State.WITHDRAWING.value, "reason": "file-unreadable"}
+            self._write(lease, values=withdrawn)
+            return True
         self._write(lease, file=(file.position, {"state": FileState.SENDING.value}))
         answer = body.send_file(_number(job), content)
         if answer.action is Action.RETRY:
@@ -230,10 +240,10 @@ class ReportWorker:
 
     def _take_back(self, lease: Lease, job: Job, body: ReportingBody, then: State) -> bool:
         if job.report_number is None:
-            return self._taken_back(lease, then, None)
+            return self._taken_back(lease, job, then, None)
         answer = body.retract_report(job.report_number)
         if answer.action in (Action.CONTINUE, Action.REOPEN):
-            return self._taken_back(lease, then, answer)
+            return self._taken_back(lease, job, then, answer)
         if answer.action is Action.DONE and job.is_finish_sent:
             return self._finished(lease, job, answer)
         if answer.action is Action.DONE:
@@ -242,51 +252,64 @@ class ReportWorker:
             return self._failed(lease, job, Step.RETRACT, answer)
         return self._die(lease, None, Step.RETRACT, answer)
 
-    def _taken_back(self, lease: Lease, then: State, answer: Answer | None) -> bool:
+    def _taken_back(self, lease: Lease, job: Job, then: State, answer: Answer | None) -> bool:
+        values: dict[str, object] = {"state": then.value, **_GONE}
+        if then is State.QUEUED:
+            values["next_attempt_at"] = self._clock() + self._wait_s(job.open_count - 1)
         self._write(
             lease,
-            values={"state": then.value, **_GONE},
+            values=values,
             reset_files=True,
             receipt=None if answer is None else (Step.RETRACT, answer, True),
         )
         self.summary.dead += then is State.DEAD
-        return then is not State.DEAD
+        return False
 
     # -- what may go wrong --------------------------------------------------------------
 
     def _failed(self, lease: Lease, job: Job, step: Step, answer: Answer) -> bool:
         if answer.action is Action.STOP_OPERATOR:
-            return self._wait(lease, job, step, answer, self._settings.hold_s)
+            return self._wait(lease, job, step, answer, self._jittered(self._settings.hold_s))
         if answer.action is Action.REOPEN and job.report_number is not None:
             # The body does not have this number any more: it cannot be finished.
             self._write(
                 lease,
-                values={"state": State.QUEUED.value, "reason": "lapsed", **_GONE},
+                values={
+                    "state": State.QUEUED.value,
+                    "reason": "lapsed",
+                    "next_attempt_at": self._clock() + self._wait_s(job.open_count - 1),
+                    **_GONE,
+                },
                 reset_files=True,
                 receipt=(step, answer, False),
             )
-            return True
+            return False
         if answer.action is Action.RETRY or (
             step is Step.OPEN and answer.action is Action.CONTINUE
         ):
             if job.attempts + 1 < self._settings.max_attempts:
-                wait = min(self._settings.max_s, self._settings.base_s << min(job.attempts, 12))
-                return self._wait(lease, job, step, answer, wait)
+                return self._wait(lease, job, step, answer, self._wait_s(job.attempts))
             return self._give_up(lease, job, "too-many-attempts", step, answer)
         return self._give_up(lease, job, answer.problem or answer.action.value, step, answer)
 
     def _wait(self, lease: Lease, job: Job, step: Step, answer: Answer, wait_s: int) -> bool:
-        jittered = int(wait_s * (1 + self._jitter()) / 2)
         self._write(
             lease,
             values={
                 "attempts": job.attempts + 1,
-                "next_attempt_at": self._clock() + jittered,
+                "next_attempt_at": self._clock() + wait_s,
                 "reason": answer.problem,
             },
             receipt=(step, answer, False),
         )
         return False
+
+    def _wait_s(self, failures: int) -> int:
+        doubled = self._settings.base_s << min(max(failures, 0), 12)
+        return self._jittered(min(self._settings.max_s, doubled))
+
+    def _jittered(self, wait_s: int) -> int:
+        return int(wait_s * (1 + self._jitter()) / 2)
 
     def _give_up(self, lease: Lease, job: Job, reason: str, step: Step, answer: Answer) -> bool:
         if job.report_number is None or job.state in (State.WITHDRAWING, State.REPLACING):
@@ -307,7 +330,9 @@ class ReportWorker:
         step: Step | None = None,
         answer: Answer | None = None,
     ) -> bool:
-        values = {"state": State.DEAD.value} | ({} if reason is None else {"reason": reason})
+        values: dict[str, object] = {"state": State.DEAD.value}
+        if reason is not None:
+            values["reason"] = reason
         receipt = (step, answer, False) if step is not None and answer is not None else None
         self._write(lease, values=values, receipt=receipt)
         self.summary.dead += 1
@@ -325,8 +350,8 @@ class ReportWorker:
         self,
         lease: Lease,
         *,
-        values: dict[str, object] | None = None,
-        file: tuple[int, dict[str, object]] | None = None,
+        values: Mapping[str, object] | None = None,
+        file: tuple[int, Mapping[str, object]] | None = None,
         reset_files: bool = False,
         receipt: tuple[Step, Answer, bool] | None = None,
     ) -> None:
