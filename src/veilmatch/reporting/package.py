@@ -121,6 +121,7 @@ class PackageBody:
     def _missing(self, number: int) -> Answer | None:
         """Say why a number takes nothing more, or None if it does."""
         if self.package_path(number).exists():
+            shutil.rmtree(self._staging(number), ignore_errors=True)
             return Answer(Action.DONE, _FINISHED, report_number=number, problem="already-finished")
         if not self._staging(number).is_dir():
             return Answer(Action.REOPEN, _GONE, report_number=number, problem="reopen")
