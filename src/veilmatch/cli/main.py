@@ -48,7 +48,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command again")
-_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn")
+_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn", "duckdb", "ijson", "lxml")
 
 
 def build_app(wanted: str = "") -> typer.Typer:
