@@ -11,7 +11,7 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.client.policy_file import policy_to_bytes
-from veilmatch.errors import ConfigError, InternalError, VerificationError
+from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.hash_list import HashList, parse_hash_list
 from veilmatch.hashlist.intersect import intersect
@@ -33,7 +33,6 @@ from veilmatch.wire import parse_json
 
 _DAY_S = 86_400
 SECOND_ALGORITHM = "pdq"
-_TRIES = 20
 
 
 def _read_provider(path: Path) -> HashProvider:
@@ -89,15 +88,7 @@ def _build(lists: list[HashList], request: ReleaseRequest) -> BuiltRelease:
         def report(done: int, total: int) -> None:
             bars.update(task, total=total, advance=done)
 
-        for left in range(_TRIES - 1, -1, -1):
-            try:
-                return build_release(lists, request, threads=os.cpu_count() or 1, report=report)
-            except ConfigError as exc:
-                # A short list finds no place for every hash with about one nonce in ten. That
-                # shows before a row is blinded; the next try draws another nonce.
-                if exc.setting != "expansion" or not left:
-                    raise
-    raise InternalError("the last try returns or raises")
+        return build_release(lists, request, threads=os.cpu_count() or 1, report=report)
 
 
 def _say_built(built: BuiltRelease, as_json: bool) -> None:

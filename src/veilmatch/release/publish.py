@@ -75,6 +75,7 @@ def encode_hashes(algorithm: HashAlgorithm, hashes: Sequence[bytes]) -> list[byt
 # C by number of known pictures (``protocol`` section 2, ``spec/20-hashing.md``).
 SMALL_LIST = 100_000
 _PROBES_SMALL, _PROBES_LARGE = 8, 16
+_MAX_WEIGHT = 2**31  # the manifest's limit
 
 
 def default_probes(lists: Sequence[HashList]) -> int:
@@ -91,6 +92,8 @@ def measured_open_slots(lists: Sequence[HashList], probes: int) -> tuple[int, ..
     for listed in lists:
         for place, weight in enumerate(listed.open_slots.get(probes, ())):
             total[place] += weight
+    while max(total) >= _MAX_WEIGHT:
+        total = [-(-weight // 2) for weight in total]  # only their proportions count
     while total and not total[-1]:
         total.pop()
     return tuple(total) or (1,)
@@ -108,8 +111,9 @@ def _build_with_nonce(
         nonce = random(NONCE_LEN)
         try:
             return nonce, build(nonce)
-        except ConfigError:
-            continue
+        except ConfigError as exc:
+            if exc.setting != "expansion":
+                raise
     nonce = random(NONCE_LEN)
     return nonce, build(nonce)
 
