@@ -83,7 +83,7 @@ def test_list_of_a_folder_counts_what_it_cannot_hash(
     made = _json(
         capfd,
         *("provider", "list", "--key", kit.path("one.key"), "--pictures", folder),
-        *("--out", tmp_path / "list"),
+        *("--algorithm", "pdq", "--out", tmp_path / "list"),
     )
     assert made["count"] == 4
     refused = made["refused"]
