@@ -45,11 +45,12 @@ $(VENV)/.pictures: requirements/pictures.lock | $(VENV)/bin/python
 NATIVE_SOURCES := $(shell find native -name target -prune -o -type f -print)
 
 native: $(VENV)/.run
-	@tools/build_native.sh $(BIN)
+	@$(BIN)/python native/build.py --required
 	@touch $(VENV)/.native
 
 $(VENV)/.native: $(NATIVE_SOURCES) requirements/native.lock | $(VENV)/bin/python
-	@tools/build_native.sh $(BIN) --optional
+	@echo "building the native core where Rust is (one to three minutes, once)"
+	@$(BIN)/python native/build.py
 	@touch $@
 
 lock:

@@ -8,7 +8,9 @@ mod rows;
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use veilmatch_core::{dhf, element, engine::Path, expand::Expander, merkle, scalar, seal, slots};
+use veilmatch_core::{
+    dhf, element, engine::Path, expand::Expander, merkle, place, scalar, seal, slots,
+};
 
 use rows::{check_count, encoding_error, length_error, messages, one_row, rows_of, to_array};
 
@@ -319,6 +321,40 @@ impl Core {
         let rows = messages(&leaves)?;
         let root = py.detach(|| merkle::root(rows.bytes, rows.width, rows.count, threads));
         Ok(PyBytes::new(py, &root))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (prefix, items, rows, *, threads = 1))]
+    fn derive_positions<'py>(
+        py: Python<'py>,
+        prefix: &[u8],
+        items: In<'py>,
+        rows: usize,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyArray2<i64>>> {
+        let items = messages(&items)?;
+        if items.width > usize::from(u16::MAX) {
+            return Err(length_error(py, "items", usize::from(u16::MAX), items.width));
+        }
+        if rows < 2 {
+            return Err(length_error(py, "rows", 2, rows));
+        }
+        let pairs = py.detach(|| place::vartime_positions(prefix, items, rows as u64, threads));
+        to_array(py, pairs)
+    }
+
+    #[staticmethod]
+    fn place<'py>(
+        py: Python<'py>,
+        positions: PyReadonlyArray2<'py, i64>,
+        rows: usize,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        check_count(py, "positions", 2, rows::shape(&positions)[1])?;
+        let pairs = positions.as_slice()?.as_chunks().0;
+        match py.detach(|| place::vartime_place(pairs, rows)) {
+            Some(placed) => Ok(PyArray1::from_vec(py, placed)),
+            None => Err(rows::input_error(py, "positions outside the table")),
+        }
     }
 
     /// Threads are accepted for the typed door; one is enough for a sort.

@@ -26,6 +26,11 @@ fn error_of<'py>(
     made.map_or_else(|error| error, PyErr::from_value)
 }
 
+/// `InputError`: what was handed over is malformed.
+pub(crate) fn input_error(py: Python<'_>, message: &str) -> PyErr {
+    error_of(py, "InputError", (message,), &PyDict::new(py))
+}
+
 /// `LengthError`: a fixed length is wrong.
 pub(crate) fn length_error(py: Python<'_>, field: &str, expected: usize, actual: usize) -> PyErr {
     error_of(py, "LengthError", (field, expected, actual), &PyDict::new(py))
@@ -78,10 +83,10 @@ pub(crate) fn messages<'a>(array: &'a PyReadonlyArray2<'_, u8>) -> PyResult<Mess
 }
 
 /// An array of rows.
-pub(crate) fn to_array<const W: usize>(
+pub(crate) fn to_array<T: Element, const W: usize>(
     py: Python<'_>,
-    rows: Vec<[u8; W]>,
-) -> PyResult<Bound<'_, PyArray2<u8>>> {
+    rows: Vec<[T; W]>,
+) -> PyResult<Bound<'_, PyArray2<T>>> {
     let count = rows.len();
     to_shape(py, rows.into_flattened(), count, W)
 }

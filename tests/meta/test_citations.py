@@ -26,7 +26,10 @@ NOT_PROTOCOL = {
     "opening/contact_sheet.py": "a picture for people",
 }
 # Pages that are cited before they are written, by whom.
-PENDING = {"60-http.md": "client/transport.py; the number 60 is the opening's"}
+PENDING = {
+    "26-list-formats.md": "hashlist/formats and liststore",
+    "70-report.md": "report and reporting",
+}
 _CITATION = re.compile(
     r"(?:spec/(\d\d)-[a-z-]+\.md`*|[Ss]pec (\d\d))(?:`*,? sections? (\d+(?:\.\d+)?))?"
 )
@@ -43,7 +46,7 @@ def _room_modules() -> list[Path]:
 @pytest.mark.parametrize("path", _room_modules(), ids=short)
 def test_a_module_of_the_protocol_cites_its_section(path: Path) -> None:
     docstring = ast.get_docstring(tree_of(path)) or ""
-    if short(path) in NOT_PROTOCOL or path.parent.name == "formats":
+    if short(path) in NOT_PROTOCOL or "formats" in path.parts:
         return
     assert _CITATION.search(docstring), "the docstring names no section of spec/"
 
@@ -84,7 +87,7 @@ def _tracked() -> list[Path]:
 def test_no_path_of_a_machine_is_in_a_tracked_file() -> None:
     # Written apart, so that this file does not name one itself.
     needles = [("/" + name + "/").encode() for name in ("work", "root", "Users")]
-    needles += [b"/home" + b"/", b"/tmp" + b"/venv", b"." + b"library"]
+    needles += [b"/home" + b"/", b"/tmp" + b"/venv", b"/." + b"library"]
     found = []
     for path in _tracked():
         if path.is_file():

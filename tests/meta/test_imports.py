@@ -17,16 +17,32 @@ from veilmatch.hazmat.backends.selection import native_is_installed
 
 _FORKER = """
 import importlib, os, sys, traceback
-libraries = "numpy cryptography flint rbcl PIL.Image pdqhash httpx sqlalchemy starlette typer rich"
+libraries = '''
+numpy.random flint rbcl PIL.Image PIL.ImageDraw PIL.ImageOps pdqhash httpx typer rich.progress
+cryptography.hazmat.primitives.ciphers.aead cryptography.hazmat.primitives.kdf.hkdf
+cryptography.hazmat.primitives.asymmetric.ed25519 rfc8785 sqlite3 multiprocessing.pool
+concurrent.futures.thread sqlalchemy.dialects.sqlite starlette.applications starlette.concurrency
+uvicorn
+'''
 for library in libraries.split():
     try:
         importlib.import_module(library)
     except ImportError:
         pass
 assert not [name for name in sys.modules if name.split(".")[0] == "veilmatch"]
-failed = []
+failed, running = [], {}
+
+def wait_for_one():
+    child, status = os.wait()
+    name = running.pop(child)
+    if status:
+        failed.append(name)
+
 for name in sys.stdin.read().split():
+    if len(running) >= 4:
+        wait_for_one()
     child = os.fork()
+    running[child] = name
     if child == 0:
         try:
             importlib.import_module(name)
@@ -34,8 +50,8 @@ for name in sys.stdin.read().split():
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        failed.append(name)
+while running:
+    wait_for_one()
 print("FAILED", *failed)
 """
 

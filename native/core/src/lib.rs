@@ -10,6 +10,7 @@ pub mod element;
 pub mod engine;
 pub mod expand;
 pub mod merkle;
+pub mod place;
 pub mod rows;
 pub mod scalar;
 pub mod seal;

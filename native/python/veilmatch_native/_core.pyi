@@ -13,6 +13,7 @@ __version__: str
 _Bytes = NDArray[np.uint8]
 _Words = NDArray[np.uint64]
 _Flags = NDArray[np.bool_]
+_Positions = NDArray[np.int64]
 
 def paths() -> list[str]: ...
 
@@ -69,6 +70,12 @@ class Core:
     ) -> tuple[_Bytes, _Flags]: ...
     @staticmethod
     def evaluate_dhf(coefficients: _Words, inputs: _Words) -> _Words: ...
+    @staticmethod
+    def derive_positions(
+        prefix: bytes, items: _Bytes, rows: int, *, threads: int = 1
+    ) -> _Positions: ...
+    @staticmethod
+    def place(positions: _Positions, rows: int) -> _Positions: ...
     @staticmethod
     def merkle_root(leaves: _Bytes, *, threads: int = 1) -> bytes: ...
     @staticmethod

@@ -39,7 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on t
 def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port))
-    except (OSError, OverflowError) as exc:
+    except (OSError, UnicodeError) as exc:
         raise UnavailableError(
             f"cannot listen on {host} port {port}",
             hint="choose another --port, or stop what listens there",
@@ -52,7 +52,7 @@ def serve(
     data: Data,
     site: Site,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 8462,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = 8462,
     segment_age: Annotated[int, typer.Option(help="Seconds until a segment is sealed.")] = 900,
     min_delay: Annotated[
         int, typer.Option(help="Seconds between sealing and matching; 0 only for trials.")

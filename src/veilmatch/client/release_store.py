@@ -104,7 +104,7 @@ class ReleaseStore:
                     setting="release",
                     hint="fetch one with veilmatch client update",
                 )
-            self._loaded = self._verify(self._folder / in_use.hex(), in_use)
+            self._loaded = self._verify(self._folder / in_use.hex(), in_use, seen=True)
         self._loaded.require_fresh(int(self._clock()))
         return self._loaded
 
@@ -168,7 +168,8 @@ class ReleaseStore:
             )
         transport.fetch_table(current.release_id, table, total, progress)
 
-    def _verify(self, folder: Path, release_id: bytes) -> TrustedRelease:
+    def _verify(self, folder: Path, release_id: bytes, *, seen: bool = False) -> TrustedRelease:
+        """Make every check; rows ``seen`` before need not be decoded again, only compared."""
         manifest, approvals = _read(folder / _MANIFEST), _read(folder / _APPROVALS)
         table = _map(folder / _TABLE)
         release = verify_release(
@@ -178,6 +179,7 @@ class ReleaseStore:
             self._policy,
             now=int(self._clock()),
             min_epoch=self.highest_epoch,
+            rows_verified_for=release_id if seen else None,
             threads=self._threads,
         )
         if release.release_id != release_id:

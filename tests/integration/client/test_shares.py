@@ -107,7 +107,7 @@ def test_shares_of_two_devices_open_together_and_not_one_fewer(
 
 def _opened(account: bytes, found: MatchSet) -> set[bytes]:
     opening = open_account(account, found, min_shares=SMALL.min_shares, delta_max=SMALL.delta_max)
-    return {item.asset_id for item in opening.items}
+    return {item.share.asset_id for item in opening.items}
 
 
 def test_remade_vouchers_keep_their_kind(

@@ -73,8 +73,8 @@ class Service(Program):
         self, data: Path, site: Path, log: Path, *options: str, port: int | None = None
     ) -> None:
         self.port = port or free_port()
-        command = [*PROGRAM, "serve", "--data", data, "--site", site, "--port", str(self.port)]
-        super().__init__([*command, *options], log)
+        command: list[str | Path] = [*PROGRAM, "serve", "--data", data, "--site", site]
+        super().__init__([*command, "--port", str(self.port), *options], log)
         self.address = f"http://127.0.0.1:{self.port}"
 
     def wait(self) -> Self:
@@ -89,14 +89,6 @@ class Service(Program):
             except httpx.TransportError:
                 time.sleep(0.02)
         raise AssertionError("the service did not start in time")
-
-
-def work(data: Path, site: Path, secrets: Path) -> list[str | Path]:
-    """The command that works off what is due."""
-    return [
-        *(*PROGRAM, "work", "--data", data, "--site", site),
-        *("--secrets", secrets, "--once"),
-    ]
 
 
 class Nursery:

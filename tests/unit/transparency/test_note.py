@@ -18,6 +18,7 @@ from veilmatch.transparency.key import (
     parse_verifier_key,
 )
 from veilmatch.transparency.note import (
+    NOTE_LEN_MAX,
     SIGNATURE_COUNT_MAX,
     NoteSignature,
     SignedNote,
@@ -144,6 +145,8 @@ def test_ml_dsa_signs_checkpoints_only() -> None:
     long_origin = Checkpoint("o" * 256, 0, bytes(32)).to_bytes()
     with pytest.raises(EncodingError, match="origin"):
         sign_note(long_origin, [signer], at_s=AT_S)
+    longest = Checkpoint("o" * 255, 0, bytes(32)).to_bytes()
+    assert verify_note(sign_note(longest, [signer], at_s=0), [signer.key]).text == longest
 
 
 def test_without_ml_dsa_a_cosignature_is_neither_true_nor_passed_over(
@@ -184,8 +187,11 @@ def test_signers_are_checked() -> None:
         derive_signer("a", SignatureType.ED25519, bytes(31))
     with pytest.raises(EncodingError):
         derive_signer("a b", SignatureType.ED25519, bytes(32))
-    with pytest.raises(EncodingError):
-        derive_signer("a" * 256, SignatureType.COSIGNATURE_ED25519, bytes(32))
+    for name in ("a" * 256, "\ud800", "", "a\x00"):
+        with pytest.raises(EncodingError):
+            derive_signer(name, SignatureType.COSIGNATURE_ED25519, bytes(32))
+    longest = derive_signer("a" * 255, SignatureType.COSIGNATURE_ED25519, bytes(32))
+    assert verify_note(sign_note(TEXT, [longest], at_s=2**63 - 1), [longest.key]).text == TEXT
 
 
 def test_two_known_keys_with_one_id_are_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,8 +307,13 @@ def test_other_forms_are_refused(data: bytes) -> None:
 def test_a_note_may_have_many_signatures() -> None:
     data = b"text\n\n" + b"\xe2\x80\x94 a AAAAAAA=\n" * SIGNATURE_COUNT_MAX
     assert len(parse_note(data).signatures) == SIGNATURE_COUNT_MAX
-    with pytest.raises(EncodingError):
-        parse_signature_lines(b"\n" * 1_000_001)
+    line = b"\xe2\x80\x94 a AAAAAAA=\n"
+    with pytest.raises(EncodingError, match="too long"):
+        parse_signature_lines(line * 70_000)
+    longest = b"t" * (NOTE_LEN_MAX - 2 - len(line)) + b"\n\n" + line
+    assert len(parse_note(longest).text) == NOTE_LEN_MAX - 1 - len(line)
+    with pytest.raises(EncodingError, match="too long"):
+        parse_note(b"t" + longest)
     with pytest.raises(EncodingError):
         SignedNote(b"text", (NoteSignature("a", b"1234", b"x"),))
     with pytest.raises(EncodingError):

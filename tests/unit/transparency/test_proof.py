@@ -114,6 +114,10 @@ def test_no_proof_that_could_not_be_read_again() -> None:
     for index in (-1, 2**63):
         with pytest.raises(EncodingError):
             LogProof(index, (), NOTE)
+    longest = LogProof(2**63 - 1, (bytes(32),) * 63, NOTE, bytes(0xFFFF))
+    assert parse_log_proof(longest.to_bytes()) == longest
+    with pytest.raises(EncodingError, match="too long"):
+        parse_log_proof(DATA + b"\n" * 1_200_000)
     with pytest.raises(EncodingError):
         LogProof(0, (bytes(32),) * 64, NOTE)
     with pytest.raises(LengthError):

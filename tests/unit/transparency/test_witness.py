@@ -283,6 +283,10 @@ def test_no_request_that_could_not_be_read_again() -> None:
     for old_size in (-1, 2**63):
         with pytest.raises(EncodingError):
             AddCheckpoint(old_size, (), note)
+    longest = AddCheckpoint(2**63 - 1, (bytes(32),) * 63, note)
+    assert parse_add_checkpoint(longest.to_bytes()) == longest
+    with pytest.raises(EncodingError, match="too long"):
+        parse_add_checkpoint(DATA + b"\n" * 1_010_000)
     with pytest.raises(EncodingError):
         AddCheckpoint(0, (bytes(32),) * 64, note)
     with pytest.raises(LengthError):

@@ -2,6 +2,8 @@
 //!
 //! Source: Hisil, Wong, Carter, Dawson, "Twisted Edwards Curves Revisited" (2008), a = -1.
 
+use std::hint::black_box;
+
 use veilmatch_lanes::{Field, Word};
 
 use super::constants::{D, TWO_D};
@@ -155,8 +157,17 @@ macro_rules! each_entry {
     };
 }
 
-/// P, 2P, ..., 8P.
-pub(super) struct Multiples<F>([Cached<F>; 8]);
+/// P, 2P, ..., 8P. Wiped when dropped.
+pub(super) struct Multiples<F: Field>([Cached<F>; 8]);
+
+impl<F: Field> Drop for Multiples<F> {
+    fn drop(&mut self) {
+        let zero = F::zero(self.0[0].z2.cpu());
+        self.0 = [Cached { y_plus_x: zero, y_minus_x: zero, z2: zero, t2d: zero }; 8];
+        // The compiler must believe that someone reads the zeros.
+        black_box(&self);
+    }
+}
 
 impl<F: Field> Multiples<F> {
     pub(super) fn of(point: &Point<F>) -> Self {

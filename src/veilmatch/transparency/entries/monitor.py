@@ -18,6 +18,7 @@ from veilmatch.errors import (
     ExpiredError,
     InputError,
     ProofError,
+    SignatureError,
     UnavailableError,
     WitnessError,
 )
@@ -29,6 +30,7 @@ from veilmatch.transparency.entries.entry import (
     hash_statement,
     parse_statement,
 )
+from veilmatch.transparency.entries.envelope import Envelope, PartyKey, verify_envelope
 from veilmatch.transparency.policy import VerifiedCheckpoint, verify_fresh
 from veilmatch.transparency.tiles import ReadTile, TreeReader
 from veilmatch.transparency.tree import build_consistency_proof, verify_consistency
@@ -43,6 +45,7 @@ class FindingKind(StrEnum):
     DAMAGE = "damage"
     HIDDEN = "hidden"
     MALFORMED = "malformed"
+    UNSIGNED = "unsigned"
     UNLOGGED = "unlogged"
     EPOCH = "epoch"
     PARAMETERS = "parameters"
@@ -203,6 +206,38 @@ def read_statements(entries: Iterable[bytes], statements: Mapping[bytes, bytes])
             text = "an entry's statement is malformed"
             log.findings.append(Finding(FindingKind.MALFORMED, text, index))
     return log
+
+
+def find_unsigned(
+    statements: Mapping[int, Statement],
+    envelopes: Mapping[bytes, Envelope],
+    keys: Sequence[PartyKey],
+) -> list[Finding]:
+    """Find statements that no known party stands for: the entry alone says nothing of that.
+
+    Args:
+        statements: Place in the log to statement, from ``read_statements``.
+        envelopes: Entry to the envelope published for it.
+        keys: The known parties.
+
+    Source: spec/80-transparency.md rule F-10.
+    """
+    findings = []
+    for index in sorted(statements):
+        entry = statements[index].to_entry()
+        envelope = envelopes.get(entry)
+        text = "no envelope is published for a statement"
+        if envelope is not None:
+            try:
+                payload = verify_envelope(envelope, keys).payload
+            except SignatureError as error:
+                text = str(error)
+            else:
+                if hash_statement(payload) == entry:
+                    continue
+                text = "the envelope holds another statement"
+        findings.append(Finding(FindingKind.UNSIGNED, text, index))
+    return findings
 
 
 def find_changes(statements: Mapping[int, Statement]) -> list[Finding]:

@@ -203,6 +203,8 @@ def test_the_checks_stand_in_the_text_of_the_module() -> None:
 def test_bundle_and_trust_survive_the_round() -> None:
     assert parse_bundle(DATA) == BUNDLE
     assert parse_trust(TRUST.to_bytes()) == TRUST
+    loose = replace(TRUST, min_parties=1, min_jurisdictions=1)
+    assert parse_trust(loose.to_bytes()) == loose
     for shown in (repr(BUNDLE), repr(audit(BUNDLE, TRUST))):
         assert TABLE_ROOT.hex()[:8] not in shown
 

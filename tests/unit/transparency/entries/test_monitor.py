@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from veilmatch.errors import ConfigError
 from veilmatch.transparency.checkpoint import Checkpoint
 from veilmatch.transparency.entries.entry import EntryKind, Statement
+from veilmatch.transparency.entries.envelope import sign_payload
 from veilmatch.transparency.entries.monitor import (
     Finding,
     FindingKind,
@@ -18,6 +19,7 @@ from veilmatch.transparency.entries.monitor import (
     compare_checkpoints,
     compare_views,
     find_changes,
+    find_unsigned,
     read_statements,
 )
 from veilmatch.transparency.policy import VerifiedCheckpoint
@@ -25,7 +27,7 @@ from veilmatch.transparency.tiles import TreeReader, read_verified_entries
 from veilmatch.transparency.tree import EMPTY_ROOT
 
 from ..small_log import AT_S, DAY_S, ORIGIN, Disk, build_disk  # noqa: TID252 - a sibling
-from .samples import DIGEST, PREDICATES, make_statement
+from .samples import CENTRE, DIGEST, HOTLINE, NEIGHBOUR, PREDICATES, make_statement
 
 # Every size up to 768 can be read: its tiles are there, or the full ones that follow.
 HONEST = build_disk(256, 256, 256)
@@ -158,6 +160,28 @@ def test_hidden_swapped_and_malformed_statements_are_found() -> None:
         (FindingKind.MALFORMED, 9),
     ]
     assert log.statements[8].to_entry() == entry
+
+
+@pytest.mark.attacks
+def test_statements_that_nobody_stands_for_are_found() -> None:
+    statements = dict(enumerate(make_statement(kind) for kind in EntryKind))
+    keys = [HOTLINE.key, CENTRE.key]
+    envelopes = {
+        statement.to_entry(): sign_payload(statement.to_bytes(), [HOTLINE])
+        for statement in statements.values()
+    }
+    assert find_unsigned(statements, envelopes, keys) == []
+    entries = [statement.to_entry() for statement in statements.values()]
+    del envelopes[entries[0]]
+    envelopes[entries[1]] = sign_payload(statements[1].to_bytes(), [NEIGHBOUR])
+    envelopes[entries[2]] = envelopes[entries[3]]
+    false = replace(envelopes[entries[4]].signatures[0], signature=bytes(64))
+    envelopes[entries[4]] = replace(envelopes[entries[4]], signatures=(false,))
+    findings = find_unsigned(statements, envelopes, keys)
+    assert [(finding.index, finding.kind) for finding in findings] == [
+        (index, FindingKind.UNSIGNED) for index in (0, 1, 2, 4)
+    ]
+    assert len({finding.text for finding in findings}) == 4
 
 
 def make_release(epoch: int, previous: str, **changed: object) -> Statement:
