@@ -189,11 +189,14 @@ class Merge:
         gone = "w.record IS NOT NULL AND n.here IS NULL" if self.is_update else "n.here IS NULL"
         gone = f"({gone} AND o.state <> 'withdrawn')"
         why = "withdrawn by the source" if self.is_update else "gone from the list"
-        special = {"state": "'withdrawn'", "reason": quote(why)}
+        special = {
+            "state": f"WHEN {gone} THEN 'withdrawn' ",
+            "reason": f"WHEN {gone} THEN {quote(why)} ",
+            # The tombstone's own time, so that an older record that comes late stays out.
+            "source_at": "WHEN w.record IS NOT NULL THEN greatest(o.source_at, w.moment) ",
+        }
         seen = ", ".join(
-            f"CASE WHEN {fresh} THEN n.{name} "
-            + (f"WHEN {gone} THEN {special[name]} " if name in special else "")
-            + f"ELSE o.{name} END AS {name}"
+            f"CASE WHEN {fresh} THEN n.{name} {special.get(name, '')}ELSE o.{name} END AS {name}"
             for name in _SEEN
         )
         change = (
