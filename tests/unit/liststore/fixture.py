@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import duckdb
+
 from veilmatch.hashlist.entry import KNOWN_BAD, Item, ListEntry, ListSource, Record
 from veilmatch.liststore.list_folder import ListFolder
 from veilmatch.liststore.promotion import promote
@@ -19,9 +21,15 @@ HASHES = [_DRAW.randbytes(32) for _ in range(200)]
 """Made-up PDQ hashes."""
 
 
-def entry(number: int, value: bytes, **facts: object) -> ListEntry:
+def entry(number: int, value: bytes, **facts: str) -> ListEntry:
     """Make one entry; ``facts`` go into its record."""
-    return ListEntry(Record(number)._replace(**facts), "pdq", value)
+    return ListEntry(Record(number, **facts), "pdq", value)  # type: ignore[arg-type]
+
+
+def query(sql: str) -> list[tuple[object, ...]]:
+    """Ask the Parquet files of a version."""
+    with duckdb.connect() as connection:
+        return connection.execute(sql).fetchall()
 
 
 def entries(values: Iterable[bytes]) -> list[Item]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,14 +50,16 @@ def folder(tmp_path: Path) -> ListFolder:
 
 
 def connect(
-    service: HashSharingSimulator, password: str = PASSWORD, sleep: Callable[[float], None] = id
+    service: HashSharingSimulator,
+    password: str = PASSWORD,
+    sleep: Callable[[float], None] = lambda seconds: None,
 ) -> HashSharingClient:
     return HashSharingClient(
         "http://127.0.0.1:1",
         USER,
         SecretBytes(password.encode()),
         attempts=3,
-        sleep=sleep,
+        sleep=lambda seconds: None,
         adapter=service.adapter(),
     )
 

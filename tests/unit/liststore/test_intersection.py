@@ -6,12 +6,11 @@ import json
 import random
 from pathlib import Path
 
-import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.liststore.fixture import HASHES, NOW, entries, load, stage
+from tests.unit.liststore.fixture import HASHES, NOW, entries, load, query, stage
 from veilmatch.errors import ConfigError, PolicyError, VerificationError
 from veilmatch.hashlist.entry import BENIGN, NEGATIVE
 from veilmatch.hashlist.formats.json_lines import parse_json_lines
@@ -26,7 +25,11 @@ def folder(tmp_path: Path) -> ListFolder:
 
 
 def result(out: Path) -> list[bytes]:
-    return [value for (value,) in duckdb.sql(f"SELECT value FROM '{out}/*.parquet'").fetchall()]
+    found = []
+    for (value,) in query(f"SELECT value FROM '{out}/*.parquet'"):
+        assert isinstance(value, bytes)
+        found.append(value)
+    return found
 
 
 def run(folder: ListFolder, count: int = 2, *lists: str) -> set[bytes]:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from tests.unit.liststore.fixture import HASHES, NOW, entries, entry, load, stage
+from tests.unit.liststore.fixture import HASHES, NOW, entries, entry, load, query, stage
 from veilmatch.errors import ConfigError, EncodingError, PolicyError, RollbackError, StoreError
 from veilmatch.hashlist.entry import BENIGN, NEGATIVE, Item, ListEntry, Malformed, Record, Tombstone
 from veilmatch.hashlist.hygiene import CategoryRule, FloodLimits
@@ -31,7 +30,7 @@ def folder(tmp_path: Path) -> ListFolder:
 
 def rows(folder: ListFolder, list_id: str, version: int, columns: str) -> list[tuple[object, ...]]:
     path = folder.open(list_id).version_path(version)
-    return duckdb.sql(f"SELECT {columns} FROM '{path}/split-*.parquet' ORDER BY ALL").fetchall()
+    return query(f"SELECT {columns} FROM '{path}/split-*.parquet' ORDER BY ALL")
 
 
 def test_everything_the_source_said_is_kept(folder: ListFolder) -> None:
@@ -61,10 +60,10 @@ def test_a_report_counts_new_gone_and_same(folder: ListFolder) -> None:
     assert second["live"] == {"pdq": 70}
     naive = NOW.replace(tzinfo=None)
     path = folder.open("a").version_path(2)
-    seen = duckdb.sql(
+    seen = query(
         "SELECT state, first_seen, last_seen, count(*) "
         f"FROM '{path}/*.parquet' GROUP BY ALL ORDER BY ALL"
-    ).fetchall()
+    )
     assert seen == [
         ("live", naive, naive + DAY, 40),
         ("live", naive + DAY, naive + DAY, 30),
