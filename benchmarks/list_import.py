@@ -68,7 +68,7 @@ def measure(form: str, count: int) -> dict[str, int | float | str]:
         done = subprocess.run(
             [*command, "--form", form, "--count", str(count)],
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
         )
     result: dict[str, int | float | str] = json.loads(done.stdout)

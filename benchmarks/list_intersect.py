@@ -66,7 +66,7 @@ def measure(count: int, memory_mib: int = 512) -> dict[str, int | float]:
         done = subprocess.run(
             [*command, "--memory", str(memory_mib)],
             check=True,
-            capture_output=True,
+            stdout=subprocess.PIPE,
             text=True,
         )
     result: dict[str, int | float] = {"count": count, **json.loads(done.stdout)}

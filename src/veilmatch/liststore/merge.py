@@ -78,7 +78,7 @@ class Merge:
         self.connection.execute(
             f"CREATE TABLE rows AS SELECT {names} FROM read_csv({quote(spool)}, "  # noqa: S608
             f"auto_detect=false, header=false, delim=',', quote='\"', escape='\"', "
-            f"nullstr={quote(NOTHING)}, max_line_size=4000000, parallel=true, "
+            f"nullstr={quote(NOTHING)}, max_line_size=1000000, buffer_size=4000000, parallel=true, "
             f"columns={{{columns}}})"
         )
 

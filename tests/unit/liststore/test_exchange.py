@@ -49,11 +49,7 @@ def folder(tmp_path: Path) -> ListFolder:
     return ListFolder(tmp_path / "store")
 
 
-def connect(
-    service: HashSharingSimulator,
-    password: str = PASSWORD,
-    sleep: Callable[[float], None] = lambda seconds: None,
-) -> HashSharingClient:
+def connect(service: HashSharingSimulator, password: str = PASSWORD) -> HashSharingClient:
     return HashSharingClient(
         "http://127.0.0.1:1",
         USER,
