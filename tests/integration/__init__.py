@@ -1,1 +1,1 @@
-"""Tests across rooms and processes."""
+"""Tests."""

@@ -17,7 +17,11 @@ from veilmatch import errors
 from veilmatch.hazmat.backends.selection import load_backend
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
-FILES = sorted((VECTORS / "v1").rglob("*.json"))
+# The families that this folder makes and runs. Transparency has the same form, and a generator
+# and tests of its own; hashing has a form of its own, since its inputs are pictures.
+FAMILIES = ("seal", "sharing", "wire", "table", "voucher", "opening")
+FILES = sorted(path for name in FAMILIES for path in (VECTORS / "v1" / name).glob("*.json"))
+OF_THIS_FORM = [*FILES, *sorted((VECTORS / "v1" / "transparency").glob("*.json"))]
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def test_every_vector_answers_as_written(path: Path, backend: str) -> None:
             assert (word, value) == (wanted, vector[wanted]), vector["id"]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", OF_THIS_FORM, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_file_has_the_form_of_its_schema(path: Path) -> None:
     content = _load(path)
     check(content, _load(VECTORS / "schemas" / "vectors.schema.json"))

@@ -14,16 +14,25 @@ from veilmatch.client.policy_file import policy_to_bytes
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.hash_list import HashList, parse_hash_list
+from veilmatch.hashlist.intersect import intersect
 from veilmatch.hashlist.provider import HashProvider, parse_provider
+from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.jobs.key_provider import FileKeyProvider
-from veilmatch.release.manifest import HashAlgorithm, Parameters
-from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
+from veilmatch.release.manifest import HashAlgorithm, Parameters, SyntheticSchedule
+from veilmatch.release.publish import (
+    BuiltRelease,
+    ReleaseRequest,
+    build_release,
+    default_probes,
+    measured_open_slots,
+)
 from veilmatch.release.trusted_release import TrustPolicy
 from veilmatch.store.files import read_file, write_atomic
 from veilmatch.store.release_site import CURRENT, ReleaseSite
 from veilmatch.wire import parse_json
 
 _DAY_S = 86_400
+SECOND_ALGORITHM = "pdq"
 
 
 def _read_provider(path: Path) -> HashProvider:
@@ -42,6 +51,17 @@ def _read_lists(paths: list[Path], known: list[HashProvider]) -> list[HashList]:
             )
         lists.append(listed)
     return lists
+
+
+def _read_second(paths: list[Path], known: list[HashProvider], min_jurisdictions: int) -> Bytes:
+    """Read the PDQ lists of the second check, under the rule of the first ones."""
+    lists = _read_lists(paths, known)
+    if {listed.algorithm for listed in lists} != {SECOND_ALGORITHM}:
+        raise ConfigError("a second list must be of PDQ hashes", setting="second_list")
+    common = intersect(lists, min_jurisdictions)
+    if not len(common):
+        raise ConfigError("no PDQ hash is listed by enough jurisdictions", setting="second_list")
+    return common
 
 
 def _next_request(
@@ -71,39 +91,7 @@ def _build(lists: list[HashList], request: ReleaseRequest) -> BuiltRelease:
         return build_release(lists, request, threads=os.cpu_count() or 1, report=report)
 
 
-def build(
-    hash_list: Annotated[list[Path], typer.Option("--list", help="A signed hash list.")],
-    provider: Annotated[list[Path], typer.Option(help="A known provider's public file.")],
-    site: Annotated[Path, typer.Option(help="Folder for the public release files.")],
-    secrets: Annotated[Path, typer.Option(help="Folder for the table secret; keep it apart.")],
-    policy: Annotated[
-        Path | None, typer.Option(help="Also write the trust policy that the app ships.")
-    ] = None,
-    min_shares: Annotated[int, typer.Option(help="Smallest number of matches that opens.")] = 31,
-    days: Annotated[int, typer.Option(help="Days until the release expires.")] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
-) -> None:
-    """Intersect signed lists, build the blinded table, write the release."""
-    if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650:
-        raise ConfigError("--min-shares must lie in 2…1000 and --days in 1…3650")
-    known = [_read_provider(path) for path in provider]
-    lists = _read_lists(hash_list, known)
-    hasher = build_hasher(lists[0].algorithm)
-    algorithm = HashAlgorithm(hasher.name, hasher.alg_id, hasher.bit_len, hasher.describe())
-    release_site = ReleaseSite(site)
-    parameters = Parameters(min_shares=min_shares)
-    built = _build(lists, _next_request(release_site, algorithm, parameters, days))
-    # The secret first: a release whose secret is lost could never match anything.
-    FileKeyProvider(secrets).save(built.secret)
-    release_site.write_release(built.manifest, built.table, built.release_id)
-    if policy is not None:
-        trust = TrustPolicy(
-            providers=tuple(known),
-            algorithm=hasher.name,
-            preprocessing=hasher.describe(),
-            min_shares_floor=min_shares,
-        )
-        write_atomic(policy, policy_to_bytes(trust))
+def _say_built(built: BuiltRelease, as_json: bool) -> None:
     say(f"{built.hash_count} hashes are listed by enough jurisdictions")
     short = built.release_id.hex()[:16]
     say(f"{len(built.table)} rows in release {short}… (epoch {built.manifest.epoch})")
@@ -117,6 +105,57 @@ def build(
                 "hashes": built.hash_count,
             }
         )
+
+
+def build(
+    hash_list: Annotated[list[Path], typer.Option("--list", help="A signed hash list.")],
+    provider: Annotated[list[Path], typer.Option(help="A known provider's public file.")],
+    site: Annotated[Path, typer.Option(help="Folder for the public release files.")],
+    secrets: Annotated[Path, typer.Option(help="Folder for the table secret; keep it apart.")],
+    second_list: Annotated[
+        list[Path] | None,
+        typer.Option(help="A signed PDQ list, for the check before a person looks."),
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Also write the trust policy that the app ships.")
+    ] = None,
+    min_shares: Annotated[int, typer.Option(help="Smallest number of matches that opens.")] = 31,
+    probes: Annotated[
+        int, typer.Option(help="Image hashes that each voucher tries; 0 for the default.")
+    ] = 0,
+    days: Annotated[int, typer.Option(help="Days until the release expires.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
+) -> None:
+    """Intersect signed lists, build the blinded table, write the release."""
+    if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
+        raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
+    if policy is not None and policy.is_dir():
+        raise ConfigError(f"the trust policy's path is a folder: {policy}", setting="policy")
+    known = [_read_provider(path) for path in provider]
+    lists = _read_lists(hash_list, known)
+    hasher = build_hasher(lists[0].algorithm)
+    algorithm = HashAlgorithm(hasher.name, hasher.alg_id, hasher.bit_len, hasher.describe())
+    release_site = ReleaseSite(site)
+    count = probes or default_probes(lists)
+    synthetic = SyntheticSchedule(open_slots=measured_open_slots(lists, count))
+    parameters = Parameters(min_shares=min_shares, probes=count, synthetic=synthetic)
+    built = _build(lists, _next_request(release_site, algorithm, parameters, days))
+    # The secret first: a release whose secret is lost could never match anything.
+    keys = FileKeyProvider(secrets)
+    keys.save(built.secret)
+    if second_list:
+        second = _read_second(second_list, known, parameters.min_jurisdictions)
+        keys.save_second_hashes(built.release_id, second)
+    release_site.write_release(built.manifest, built.table, built.release_id)
+    if policy is not None:
+        trust = TrustPolicy(
+            providers=tuple(known),
+            algorithm=hasher.name,
+            preprocessing=hasher.describe(),
+            min_shares_floor=min_shares,
+        )
+        write_atomic(policy, policy_to_bytes(trust))
+    _say_built(built, as_json)
 
 
 def register(app: typer.Typer) -> None:

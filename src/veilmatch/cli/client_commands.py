@@ -132,10 +132,25 @@ def init(
 
 
 @app.command()
-def update(state: State = _STATE, threads: Threads = 1, as_json: AsJson = False) -> None:
+def update(
+    state: State = _STATE,
+    server: Annotated[
+        str | None, typer.Option("--server", help="The service's address from now on.")
+    ] = None,
+    trust: Annotated[
+        Path | None, typer.Option("--trust", help="The trust file from now on.")
+    ] = None,
+    threads: Threads = 1,
+    as_json: AsJson = False,
+) -> None:
     """Fetch the service's release and check it; the old one stays until all checks pass."""
-    with _open(state, threads) as client, _bar("fetching the table") as progress:
-        release = client.update_release(progress)
+    policy = load_policy(trust) if trust else None
+    options = ClientOptions(threads=threads)
+    with (
+        Client.open(state, server=server, policy=policy, options=options) as client,
+        _bar("fetching the table") as show,
+    ):
+        release = client.update_release(show)
     _finish(as_json, {"release": _release_json(release)}, _release_text(release))
 
 

@@ -16,13 +16,12 @@ from veilmatch.cli.console import err, print_json, progress, say
 from veilmatch.demo.photographs import find_photographs
 from veilmatch.demo.play import play
 from veilmatch.demo.pool import PoolPicture, collect_pool
-from veilmatch.demo.scene import LIBRARY, lay_scene, pool_size
+from veilmatch.demo.scene import MAX_MIN_SHARES, lay_scene, pool_size
 from veilmatch.demo.summary import is_as_promised, summarise, to_json
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hazmat.backends.selection import current
 
 _PHOTOGRAPHS = Path(sys.prefix) / "pictures"
-_MAX_MIN_SHARES = LIBRARY - 20
 
 
 @contextmanager
@@ -71,8 +70,8 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Two providers, one table, three accounts: see who learns what."""
-    if not 2 <= min_shares <= _MAX_MIN_SHARES:
-        raise ConfigError(f"--min-shares must lie in 2…{_MAX_MIN_SHARES}", setting="min_shares")
+    if not 2 <= min_shares <= MAX_MIN_SHARES:
+        raise ConfigError(f"--min-shares must lie in 2…{MAX_MIN_SHARES}", setting="min_shares")
     if not 0 <= seed < 2**64:
         raise ConfigError("--seed must lie in 0…2^64 - 1", setting="seed")
     given = _find_given(pictures)

@@ -41,9 +41,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     "service_commands": ("serve", "work", "cases"),
     "client_commands": ("client",),
     "demo_commands": ("demo",),
+    "picture_commands": ("pictures",),
+    "hash_commands": ("hash",),
     "doctor_commands": ("doctor",),
 }
-_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn")
+# A path that was given and is not what it should be; any other failure lies outside.
+_WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
+_INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command again")
+_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn", "duckdb", "ijson", "lxml")
 
 
 def build_app(wanted: str = "") -> typer.Typer:
@@ -72,7 +77,8 @@ def build_app(wanted: str = "") -> typer.Typer:
 
 
 def _report(message: str, hint: str) -> None:
-    sys.stderr.write(f"error: {message}\nhint: {hint}\n")
+    # One line each, whatever a path may hold.
+    sys.stderr.write(f"error: {' '.join(message.split())}\nhint: {' '.join(hint.split())}\n")
 
 
 def exit_code_of(error: Error) -> int:
@@ -88,6 +94,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         command = typer.main.get_command(build_app(arguments[0] if arguments else ""))
         result = command.main(list(arguments), prog_name="veilmatch", standalone_mode=False)
+        if result == INTERRUPTED:  # how typer says that a command was interrupted
+            _report(*_INTERRUPTED)
         return result if isinstance(result, int) else 0
     except Error as exc:
         _report(str(exc), exc.hint or "veilmatch --help shows every command and option")
@@ -102,16 +110,18 @@ def run(arguments: Sequence[str]) -> int:
             _report(" ".join(message.split()).rstrip("."), f"{name} --help")
         return WRONG_USE
     except (typer.Abort, KeyboardInterrupt):
-        _report("interrupted", "what was acknowledged is kept; run the command again")
+        _report(*_INTERRUPTED)
         return INTERRUPTED
     except OSError as exc:
-        _report(exc.strerror or "the system refused", "check paths, permissions and free space")
-        return OUTSIDE
+        where = f": {exc.filename}" if isinstance(exc.filename, str) else ""
+        message = f"{exc.strerror or 'the system refused'}{where}"
+        _report(message, "check paths, permissions and free space")
+        return WRONG_USE if isinstance(exc, _WRONG_PATHS) else OUTSIDE
     except Exception as exc:  # noqa: BLE001  the last door: a person must not get a traceback
-        where = traceback.extract_tb(exc.__traceback__)[-1]
+        last = traceback.extract_tb(exc.__traceback__)[-1]
         kind = type(exc).__name__
         _report(
-            f"internal error ({kind} at {where.filename.rsplit('/', 1)[-1]}:{where.lineno})",
+            f"internal error ({kind} at {last.filename.rsplit('/', 1)[-1]}:{last.lineno})",
             InternalError.hint_default,
         )
         return OUR_BUG

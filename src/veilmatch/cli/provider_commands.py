@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,19 @@ import typer
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.errors import ConfigError, EncodingError, ImageError
 from veilmatch.hashing.algorithms import build_hasher
+from veilmatch.hashing.hasher import Hasher
+from veilmatch.hashing.near_copies import build_histogram, count_open_slots
 from veilmatch.hashing.picture import decode_picture
+from veilmatch.hashing.variants import VARIANT_NAMES, variant_hashes
 from veilmatch.hashlist.formats.csv_form import parse_csv
 from veilmatch.hashlist.formats.json_lines import parse_json_lines
 from veilmatch.hashlist.hash_list import sign_hash_list
-from veilmatch.hashlist.provider import HashProvider, check_provider, take_provider
+from veilmatch.hashlist.provider import (
+    HashProvider,
+    check_provider,
+    parse_provider,
+    take_provider,
+)
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.release.approval import sign_approval
 from veilmatch.secret import SecretBytes
@@ -26,6 +35,8 @@ provider_app = typer.Typer(no_args_is_help=True, help="Hash providers: keys, lis
 
 _KEY_FORMAT = "veilmatch-provider-key-v1"
 _MAX_KEY_LEN = 4096
+_SAMPLE = 100  # pictures whose near-copies are measured
+_PROBES = (1, 8, 16)  # the numbers of probes that a builder chooses among
 
 KeyFile = Annotated[Path, typer.Option("--key", help="The provider's private key file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
@@ -59,6 +70,8 @@ def keygen(
     as_json: AsJson = False,
 ) -> None:
     """Make a provider's signing key, and beside it a public file to give to publishers."""
+    if not out.name:
+        raise ConfigError("--out names no file", setting="out", hint="use --out NAME.key")
     public = out.with_suffix(".json")
     for path in (out, public):
         if path.exists():
@@ -66,7 +79,8 @@ def keygen(
     if public == out:
         raise ConfigError("the private key cannot end in .json", hint="use --out NAME.key")
     key = SigningKey(SecretBytes.generate())
-    provider = check_provider(name, jurisdiction, key.public_key)
+    made = check_provider(name, jurisdiction, key.public_key)
+    provider = parse_provider(made.to_json())  # what is written can be read again
     save_provider_key(out, provider, key)
     write_atomic(public, to_canonical_json(provider.to_json()) + b"\n")
     say(f"private key: {out}\npublic file: {public}")
@@ -83,27 +97,55 @@ def _read_hashes(path: Path, hash_len: int) -> list[bytes]:
     raise ConfigError(f"the form of {path} is not known", hint="give a .csv or a .jsonl file")
 
 
-def _hash_folder(folder: Path, algorithm: str) -> tuple[list[bytes], dict[str, int]]:
-    """Hash every file of a folder. Returns hashes, and counts of refusals by reason."""
+@dataclass
+class _Folder:
+    """What hashing a folder gave."""
+
+    hashes: list[bytes]
+    picture_count: int
+    refused: dict[str, int]
+    open_slots: dict[int, tuple[int, ...]]
+
+
+def _hash_folder(folder: Path, hasher: Hasher, variants: int, probes: int) -> _Folder:
+    """Hash every file of a folder with its variants, then measure near-copies of a sample."""
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder", setting="pictures")
-    hasher = build_hasher(algorithm)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    found: list[bytes] = []
-    refused: dict[str, int] = {}
+    found = _Folder([], 0, {}, {})
+    usable: list[Path] = []
     with progress() as bars:
         task = bars.add_task("hashing pictures", total=len(paths))
         for path in paths:
             try:
-                result = hasher.hash_picture(decode_picture(path.read_bytes()))
-                if result.gate:
-                    found.append(result.image_hash.value)
-                else:
-                    refused["low quality"] = refused.get("low quality", 0) + 1
+                picture = decode_picture(path.read_bytes())
+                made = variant_hashes(hasher, picture, variants=variants, probes=probes)
+                reason = "" if made else "low quality"
             except ImageError as exc:
-                refused[exc.reason] = refused.get(exc.reason, 0) + 1
+                made, reason = (), exc.reason
+            if reason:
+                found.refused[reason] = found.refused.get(reason, 0) + 1
+            else:
+                usable.append(path)
+                found.hashes += [one.value for one in made]
             bars.advance(task)
-    return found, refused
+    found.picture_count = len(usable)
+    found.open_slots = _measure(usable, hasher, set(found.hashes))
+    return found
+
+
+def _measure(paths: list[Path], hasher: Hasher, listed: set[bytes]) -> dict[int, tuple[int, ...]]:
+    """Count how many slots near-copies of a sample open, for every usual number of probes."""
+    sample = paths[:: max(1, len(paths) // _SAMPLE)]
+    counts: dict[int, list[int]] = {probes: [] for probes in _PROBES}
+    with progress() as bars:
+        task = bars.add_task("measuring near-copies", total=len(sample))
+        for path in sample:
+            picture = decode_picture(path.read_bytes())
+            for probes, opened in count_open_slots(hasher, picture, listed, _PROBES):
+                counts[probes].append(opened)
+            bars.advance(task)
+    return {probes: build_histogram(found, probes) for probes, found in counts.items() if found}
 
 
 @provider_app.command(name="list")
@@ -112,7 +154,11 @@ def make_list(
     out: Annotated[Path, typer.Option(help="Where the signed list goes.")],
     pictures: Annotated[Path | None, typer.Option(help="A folder of pictures.")] = None,
     hashes: Annotated[Path | None, typer.Option(help="A .csv or .jsonl file of hashes.")] = None,
-    algorithm: Annotated[str, typer.Option(help="The image hash.")] = "pdq",
+    algorithm: Annotated[str, typer.Option(help="The image hash: lfh or pdq.")] = "lfh",
+    variants: Annotated[
+        int, typer.Option(help="Variants of each picture, 1 to 11; 0 for the default.")
+    ] = 0,
+    probes: Annotated[int, typer.Option(help="Likely neighbours listed for each variant.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Hash a folder, or read hashes, and sign the list."""
@@ -120,20 +166,37 @@ def make_list(
     hasher = build_hasher(algorithm)
     if (pictures is None) == (hashes is None):
         raise ConfigError("give either --pictures or --hashes", setting="pictures")
-    refused: dict[str, int] = {}
     if pictures is not None:
-        found, refused = _hash_folder(pictures, algorithm)
+        count = variants or (1 if algorithm == "pdq" else len(VARIANT_NAMES))
+        found = _hash_folder(pictures, hasher, count, probes)
     elif hashes is not None:
-        found = _read_hashes(hashes, -(-hasher.bit_len // 8))
-    if not found:
+        values = _read_hashes(hashes, -(-hasher.bit_len // 8))
+        found = _Folder(values, len(set(values)), {}, {})
+    if not found.hashes:
         raise ConfigError("there is nothing to list", hint="check the folder or the file")
-    write_atomic(out, sign_hash_list(provider, signing_key, algorithm, hasher.bit_len, found))
-    count = len(set(found))
-    say(f"{count} hashes signed by {provider.name} ({provider.jurisdiction}): {out}")
-    for reason, number in sorted(refused.items()):
-        say(f"{number} pictures not listed: {reason}")
+    signed = sign_hash_list(
+        provider,
+        signing_key,
+        algorithm,
+        hasher.bit_len,
+        found.hashes,
+        picture_count=found.picture_count,
+        open_slots=found.open_slots,
+    )
+    write_atomic(out, signed, mode=PRIVATE_MODE)
+    number = len(set(found.hashes))
+    say(f"{number} hashes of {found.picture_count} pictures signed by {provider.name}: {out}")
+    for reason, count in sorted(found.refused.items()):
+        say(f"{count} pictures not listed: {reason}")
     if as_json:
-        print_json({"count": count, "list": str(out), "refused": refused})
+        print_json(
+            {
+                "count": number,
+                "pictures": found.picture_count,
+                "list": str(out),
+                "refused": found.refused,
+            }
+        )
 
 
 @provider_app.command()

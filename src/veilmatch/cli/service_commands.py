@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +20,7 @@ from veilmatch.opening.contact_sheet import build_contact_sheet
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, create_app, system_clock
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.store.case_store import CASE_ID_LEN, CaseStore
-from veilmatch.store.crypter import load_crypter
+from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic
 from veilmatch.store.intake_store import IntakeLimits
@@ -26,6 +28,8 @@ from veilmatch.store.release_site import check_site
 from veilmatch.store.work_store import WorkStore
 
 cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")
+
+_YEAR_S = 366 * 86_400
 
 Data = Annotated[Path, typer.Option(help="Folder of the service's store.")]
 Site = Annotated[Path, typer.Option(help="Folder of the public release files.")]
@@ -35,7 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on t
 def _listen(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port))
-    except (OSError, OverflowError) as exc:
+    except (OSError, UnicodeError) as exc:
         raise UnavailableError(
             f"cannot listen on {host} port {port}",
             hint="choose another --port, or stop what listens there",
@@ -48,18 +52,19 @@ def serve(
     data: Data,
     site: Site,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 picks a free one.")] = 8462,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = 8462,
     segment_age: Annotated[int, typer.Option(help="Seconds until a segment is sealed.")] = 900,
     min_delay: Annotated[
         int, typer.Option(help="Seconds between sealing and matching; 0 only for trials.")
     ] = 6 * 3600,
 ) -> None:
     """Serve the release files and take vouchers until stopped."""
-    if segment_age < 0 or min_delay < 0:
-        raise ConfigError("--segment-age and --min-delay cannot be negative")
+    if not 0 <= segment_age <= _YEAR_S or not 0 <= min_delay <= _YEAR_S:
+        raise ConfigError("--segment-age and --min-delay must lie between 0 and a year, in seconds")
+    check_site(site)
     limits = IntakeLimits(segment_max_age_s=segment_age, min_delay_s=min_delay)
-    app = create_app(ServiceSettings(data=data, site=site, limits=limits))
     with _listen(host, port) as listener:
+        app = create_app(ServiceSettings(data=data, site=site, limits=limits))
         address = listener.getsockname()
         say(f"serving on http://{address[0]}:{address[1]} (Ctrl-C stops)")
         # No date and no server name: replies are equal byte for byte whatever matches.
@@ -69,23 +74,27 @@ def serve(
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _open_worker(data: Path, site: Path, secrets: Path) -> tuple[Worker, WorkStore]:
-    database = _open_database(data)
-    crypter = load_crypter(data / STORE_KEY)
-    work = WorkStore(database, data / SEGMENTS, crypter)
-    cases = CaseStore(database, crypter)
-    keys = FileKeyProvider(secrets)
-    release_site = check_site(site)
+@contextmanager
+def _open_worker(data: Path, site: Path, secrets: Path) -> Iterator[tuple[Worker, WorkStore]]:
+    release_site, keys = check_site(site), FileKeyProvider(secrets)
     keys.load(release_site.read_current().release_id)  # a missing secret shows at once
-    return Worker(work, cases, release_site, keys, system_clock), work
+    with _open_store(data) as (database, crypter):
+        work, cases = WorkStore(database, data / SEGMENTS, crypter), CaseStore(database, crypter)
+        yield Worker(work, cases, release_site, keys, system_clock), work
 
 
-def _open_database(data: Path) -> Database:
+@contextmanager
+def _open_store(data: Path) -> Iterator[tuple[Database, Crypter]]:
     if not (data / DATABASE).is_file():
         raise ConfigError(
             f"there is no store in {data}", hint="give the folder that veilmatch serve uses"
         )
-    return Database(data / DATABASE)
+    crypter = load_crypter(data / STORE_KEY, make=False)
+    database = Database(data / DATABASE)
+    try:
+        yield database, crypter
+    finally:
+        database.close()
 
 
 def work(
@@ -100,9 +109,8 @@ def work(
     """Match what is due and open accounts that pass the threshold."""
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
-    worker, store = _open_worker(data, site, secrets)
     total = WorkSummary()
-    with progress() as bars:
+    with _open_worker(data, site, secrets) as (worker, store), progress() as bars:
         task = bars.add_task("matching vouchers", total=store.pending_count()[1] or None)
         while True:
             done = worker.run(lambda count: bars.advance(task, count))
@@ -117,15 +125,12 @@ def work(
         print_json({"vouchers": total.vouchers, "segments": total.segments})
 
 
-def _open_cases(data: Path) -> CaseStore:
-    return CaseStore(_open_database(data), load_crypter(data / STORE_KEY))
-
-
 @cases_app.command(name="list")
 def list_cases(data: Data, as_json: AsJson = False) -> None:
     """List cases and the operator's queue; no account and no picture is shown."""
-    store = _open_cases(data)
-    summaries, queue = store.list_cases(), store.operator_counts()
+    with _open_store(data) as (database, crypter):
+        store = CaseStore(database, crypter)
+        summaries, queue = store.list_cases(), store.operator_counts()
     for one in summaries:
         day = time.strftime("%Y-%m-%d", time.gmtime(one.opened_day * 86_400))
         say(f"{one.case_id.hex()}  {one.state}  {one.item_count} pictures  since {day}")
@@ -155,7 +160,8 @@ def sheet(
         case_id = b""
     if len(case_id) != CASE_ID_LEN:
         raise ConfigError("a case id is 32 hexadecimal digits", hint="veilmatch cases list")
-    items = _open_cases(data).read_items(case_id)
+    with _open_store(data) as (database, crypter):
+        items = CaseStore(database, crypter).read_items(case_id)
     write_atomic(out, build_contact_sheet([item.derivative for item in items]), mode=0o600)
     say(f"{len(items)} pictures: {out}")
     if as_json:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from veilmatch.client.state import State
+from veilmatch.client.state import State, sync_path
 from veilmatch.client.transport import CurrentRelease, Progress, Transport, quiet
 from veilmatch.errors import (
     ConfigError,
@@ -29,7 +29,7 @@ from veilmatch.errors import (
     VerificationError,
 )
 from veilmatch.release.approval import parse_approvals, verify_approvals
-from veilmatch.release.manifest import parse_manifest
+from veilmatch.release.manifest import Manifest, parse_manifest
 from veilmatch.release.trusted_release import TrustedRelease, TrustPolicy, verify_release
 from veilmatch.table.blinded_table import HEADER_LEN, ROW_LEN
 
@@ -104,7 +104,7 @@ class ReleaseStore:
                     setting="release",
                     hint="fetch one with veilmatch client update",
                 )
-            self._loaded = self._verify(self._folder / in_use.hex(), in_use)
+            self._loaded = self._verify(self._folder / in_use.hex(), in_use, seen=True)
         self._loaded.require_fresh(int(self._clock()))
         return self._loaded
 
@@ -122,7 +122,7 @@ class ReleaseStore:
         current = transport.fetch_current_release()
         if current.release_id == self._state.setting(_IN_USE):
             try:
-                return _describe(self.load(), changed=False)
+                return _describe(self.load().manifest, changed=False)
             except ExpiredError:
                 raise
             except Error:
@@ -139,7 +139,7 @@ class ReleaseStore:
             shutil.rmtree(part, ignore_errors=True)
             raise
         self._switch(part, release)
-        return _describe(release, changed=True)
+        return _describe(release.manifest, changed=True)
 
     def _fetch(
         self, transport: Transport, current: CurrentRelease, part: Path, progress: Progress
@@ -168,15 +168,10 @@ class ReleaseStore:
             )
         transport.fetch_table(current.release_id, table, total, progress)
 
-    def _verify(self, folder: Path, release_id: bytes) -> TrustedRelease:
-        try:
-            manifest, approvals = ((folder / name).read_bytes() for name in (_MANIFEST, _APPROVALS))
-            table = _map(folder / _TABLE)
-        except FileNotFoundError as exc:
-            raise StoreError(
-                "the files of the release in use are gone",
-                hint="fetch it again with veilmatch client update",
-            ) from exc
+    def _verify(self, folder: Path, release_id: bytes, *, seen: bool = False) -> TrustedRelease:
+        """Make every check; rows ``seen`` before need not be decoded again, only compared."""
+        manifest, approvals = _read(folder / _MANIFEST), _read(folder / _APPROVALS)
+        table = _map(folder / _TABLE)
         release = verify_release(
             manifest,
             table,
@@ -184,6 +179,7 @@ class ReleaseStore:
             self._policy,
             now=int(self._clock()),
             min_epoch=self.highest_epoch,
+            rows_verified_for=release_id if seen else None,
             threads=self._threads,
         )
         if release.release_id != release_id:
@@ -197,12 +193,12 @@ class ReleaseStore:
         """Rename the checked folder and put it in use; then drop what is no longer needed."""
         final = self._folder / release.release_id.hex()
         for name in (_MANIFEST, _APPROVALS, _TABLE):
-            _sync(part / name)
-        _sync(part)
+            sync_path(part / name)
+        sync_path(part)
         if final.exists():  # left by a process that ended between rename and commit
             shutil.rmtree(final)
         part.rename(final)
-        _sync(self._folder)
+        sync_path(self._folder)
         with self._state.transaction():
             self._state.save_setting(_IN_USE, release.release_id)
             self._state.save_number(_EPOCH, release.manifest.epoch)
@@ -212,33 +208,48 @@ class ReleaseStore:
                 shutil.rmtree(other, ignore_errors=True)
 
     def describe(self) -> ReleaseUpdate | Error | None:
-        """Return the release in use for people: None before the first, an error if unusable."""
-        if self._state.setting(_IN_USE) is None:
+        """Return the release in use for people: None before the first, an error if unusable.
+
+        Not checked: the table's rows; ``load`` does that before the first voucher is made.
+        """
+        in_use = self._state.setting(_IN_USE)
+        if in_use is None:
             return None
         try:
-            return _describe(self.load(), changed=False)
+            folder = self._folder / in_use.hex()
+            manifest = parse_manifest(_read(folder / _MANIFEST))
+            _map(folder / _TABLE).close()
         except Error as exc:
             return exc
+        if int(self._clock()) >= manifest.expires_at:
+            return ExpiredError("the release in use has expired; no voucher is made")
+        return _describe(manifest, changed=False)
 
 
-def _describe(release: TrustedRelease, *, changed: bool) -> ReleaseUpdate:
-    manifest = release.manifest
+def _describe(manifest: Manifest, *, changed: bool) -> ReleaseUpdate:
     return ReleaseUpdate(changed, manifest.epoch, manifest.expires_at, manifest.rows)
 
 
-def _map(path: Path) -> mmap.mmap:
-    with path.open("rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            raise TableError("the table file is empty")
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+def _gone() -> StoreError:
+    return StoreError(
+        "the files of the release in use are gone",
+        hint="fetch it again with veilmatch client update",
+    )
 
 
-def _sync(path: Path) -> None:
-    """Make a file's bytes or a folder's names durable, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(path, os.O_RDONLY)
+def _read(path: Path) -> bytes:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _gone() from None
+
+
+def _map(path: Path) -> mmap.mmap:
+    """Map the table; the rows that are read are loaded by the system when needed."""
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise TableError("the table file is empty")
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise _gone() from None

@@ -81,14 +81,38 @@ class Client:
         return cls._start(State.create(state_path, settings, fill), options)
 
     @classmethod
-    def open(cls, state_path: Path, *, options: ClientOptions | None = None) -> Client:
+    def open(
+        cls,
+        state_path: Path,
+        *,
+        server: str | None = None,
+        policy: TrustPolicy | None = None,
+        options: ClientOptions | None = None,
+    ) -> Client:
         """Open a client that ``create`` made.
 
+        Args:
+            state_path: Its state file.
+            server: The service's address from now on, if it is another one.
+            policy: What this client accepts from now on; an app passes what it was shipped with.
+            options: See there.
+
         Raises:
-            ConfigError: There is none at the path.
+            ConfigError: There is none at the path, or the address or the policy is not usable.
             StoreError: Another process uses it, or it is damaged.
         """
-        return cls._start(State(state_path), options or ClientOptions())
+        changes = {}
+        if server is not None:
+            changes[SERVER] = check_server(server).encode()
+        if policy is not None:
+            changes[TRUST] = policy_to_bytes(policy)
+            parse_policy(changes[TRUST])
+        state = State(state_path)
+        if any(state.setting(name) != value for name, value in changes.items()):
+            with state.transaction():
+                for name, value in changes.items():
+                    state.save_setting(name, value)
+        return cls._start(state, options or ClientOptions())
 
     @classmethod
     def _start(cls, state: State, options: ClientOptions) -> Client:

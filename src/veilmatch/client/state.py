@@ -153,11 +153,16 @@ class State:
                 _write_schema(fresh, settings)
             with cls(fresh) as state:
                 fill(state)
+            sync_path(fresh)
             try:
                 os.link(fresh, path)  # never replaces what another process made meanwhile
             except FileExistsError:
                 raise taken from None
-            _sync_folder(path.parent)
+            except OSError:  # a file system without links
+                if path.exists():
+                    raise taken from None
+                fresh.rename(path)
+            sync_path(path.parent)
         finally:
             fresh.unlink(missing_ok=True)
         return cls(path)
@@ -260,23 +265,27 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _write_schema(path: Path, settings: Mapping[str, bytes]) -> None:
+    """Write an unnamed file's first content. Nothing of it needs to last before it has a name."""
     db = _connect(path)
     try:
+        db.execute("PRAGMA synchronous=OFF")
+        db.execute("PRAGMA journal_mode=MEMORY")
+        db.execute("BEGIN")
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        db.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-        db.execute("BEGIN")
+        for statement in _SCHEMA.split(";"):
+            db.execute(statement)
         db.executemany("INSERT INTO setting (name, value) VALUES (?, ?)", settings.items())
         db.execute("COMMIT")
     finally:
         db.close()
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder durable, where the system can."""
+def sync_path(path: Path) -> None:
+    """Make a file's bytes or a folder's names durable, where the system can."""
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -2,7 +2,7 @@
 
 No body, key or id is logged or put into a message. What the service answers is mapped to a
 named error by its status alone: its texts are not shown, since they are not trusted.
-Spec: ``spec/60-http.md``.
+Reference: ``docs/reference/http.md``.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def check_server(server: str) -> str:
         raise refusal from None
     if url.scheme not in ("http", "https") or not url.host:
         raise refusal
-    if url.query or url.fragment or url.userinfo:
+    if url.query or url.fragment or url.userinfo or not 0 < (url.port or 443) < 65536:
         raise refusal
     if url.scheme == "http" and not _is_loopback(url.host):
         raise ConfigError(

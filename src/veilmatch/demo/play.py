@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from veilmatch.client.account_file import load_account_file, parse_account_export
+from veilmatch.demo.pool import ALGORITHM
 from veilmatch.demo.processes import run_command, run_together, running_service
 from veilmatch.demo.scene import ACCOUNTS, Scene
+from veilmatch.hashing.algorithms import build_hasher
+from veilmatch.hashing.picture import decode_picture
+from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.hashlist.intersect import intersect
 from veilmatch.service.app import DATABASE, STORE_KEY
 from veilmatch.store.case_store import CaseStore
 from veilmatch.store.crypter import load_crypter
@@ -20,6 +25,8 @@ from veilmatch.voucher.account_secret import AccountSecret
 from veilmatch.voucher.asset import Kind
 
 PROVIDERS = (("Sample Shield Foundation", "NL"), ("Example Child Safety Centre", "CA"))
+PROBES = 8  # what the publisher chooses for a list of this size
+SECOND_ALGORITHM = "pdq"
 _SERVE = ("--port", "0", "--segment-age", "1", "--min-delay", "0")
 
 Step = Callable[[str], AbstractContextManager[None]]
@@ -35,6 +42,7 @@ class AccountOutcome:
     real_vouchers: int
     synthetic: int
     opened: int
+    kinds: dict[str, tuple[int, int]]  # kind of copy: (known pictures, those whose hash matches)
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,10 @@ def _make_lists(paths: _Paths, scene: Scene) -> None:
         [
             [
                 *("provider", "list", "--key", paths.provider(number, "key")),
-                *("--pictures", folder, "--out", paths.provider(number, "list")),
+                *("--algorithm", algorithm, "--pictures", folder),
+                *("--out", paths.provider(number, algorithm)),
             ]
+            for algorithm in (ALGORITHM, SECOND_ALGORITHM)
             for number, folder in enumerate(scene.providers)
         ],
         paths.log("list"),
@@ -107,7 +117,10 @@ def _make_lists(paths: _Paths, scene: Scene) -> None:
 
 def _publish(paths: _Paths, min_shares: int) -> dict[str, Any]:
     numbers = range(len(PROVIDERS))
-    lists = [part for n in numbers for part in ("--list", paths.provider(n, "list"))]
+    lists = [part for n in numbers for part in ("--list", paths.provider(n, ALGORITHM))]
+    lists += [
+        part for n in numbers for part in ("--second-list", paths.provider(n, SECOND_ALGORITHM))
+    ]
     known = [part for n in numbers for part in ("--provider", paths.provider(n, "json"))]
     built = run_command(
         [
@@ -156,7 +169,9 @@ def _write_sheet(paths: _Paths) -> tuple[int, Path | None]:
     return len(cases), paths.sheet
 
 
-def _count(paths: _Paths, scene: Scene, name: str, cases: CaseStore) -> AccountOutcome:
+def _count(
+    paths: _Paths, scene: Scene, name: str, cases: CaseStore, listed: set[bytes]
+) -> AccountOutcome:
     """Count on both sides: the device's own records, and what the platform opened."""
     file = paths.state(name).with_suffix(".account")
     run_command(
@@ -167,24 +182,50 @@ def _count(paths: _Paths, scene: Scene, name: str, cases: CaseStore) -> AccountO
     file.unlink()
     account = AccountSecret(export.secret)
     kinds = {record.asset.asset_id: record.asset.kind for record in export.records}
-    ids = [
-        account.derive_asset_id(hashlib.sha256(path.read_bytes()).digest())
-        for path in scene.known[name]
-    ]
+    sent = {
+        path: account.derive_asset_id(hashlib.sha256(path.read_bytes()).digest())
+        for path in scene.accounts[name].iterdir()
+    }
+    matching = {path for path in sent if _is_listed(path, listed)}
     return AccountOutcome(
         uploaded=len(kinds),
-        known=len(ids),
-        real_vouchers=sum(kinds.get(asset_id) is Kind.REAL for asset_id in ids),
+        known=len(scene.known[name]),
+        real_vouchers=sum(kinds.get(sent[path]) is Kind.REAL for path in matching),
         synthetic=sum(kind is Kind.SYNTHETIC for kind in kinds.values()),
         opened=cases.item_count(account.pseudonym),
+        kinds=_count_kinds(scene.known[name], matching),
     )
+
+
+def _is_listed(path: Path, listed: set[bytes]) -> bool:
+    """Say whether one of the image hashes that a voucher tries is in the set."""
+    result = build_hasher(ALGORITHM).hash_picture(decode_picture(path.read_bytes()), PROBES)
+    return result.gate and any(probe.value in listed for probe in result.probes)
+
+
+def _count_kinds(known: dict[Path, str], matching: set[Path]) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for path, kind in known.items():
+        have, hit = found.get(kind, (0, 0))
+        found[kind] = (have + 1, hit + (path in matching))
+    return found
+
+
+def _read_set(paths: _Paths) -> set[bytes]:
+    """Read what both providers list: the truth that the summary is held against."""
+    lists = [
+        parse_hash_list(paths.provider(number, ALGORITHM).read_bytes())
+        for number in range(len(PROVIDERS))
+    ]
+    return {row.tobytes() for row in intersect(lists, len(PROVIDERS))}
 
 
 def _count_all(paths: _Paths, scene: Scene, names: Sequence[str]) -> dict[str, AccountOutcome]:
     database = Database(paths.data / DATABASE)
     try:
         cases = CaseStore(database, load_crypter(paths.data / STORE_KEY))
-        return {name: _count(paths, scene, name, cases) for name in names}
+        listed = _read_set(paths)
+        return {name: _count(paths, scene, name, cases, listed) for name in names}
     finally:
         database.close()
 

@@ -7,8 +7,9 @@ the demo's counts are exact.
 from __future__ import annotations
 
 import io
+import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
@@ -22,7 +23,7 @@ from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.pictures.generate import generate_picture
 
-ALGORITHM = "pdq"
+ALGORITHM = "lfh"
 _SIZES = ((256, 192), (192, 256), (270, 180), (224, 224))
 _CHUNK = 32
 
@@ -81,28 +82,21 @@ def collect_pool(
         The pool, shuffled by the seed.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    # One process a core is enough: matrix products must not start threads of their own.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     found: dict[bytes, PoolPicture] = {}
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         made = ((seed, index, folder) for index in count())
-        sources: list[Iterator[PoolPicture | None]] = [
-            pool.map(_hash_file, given, chunksize=_CHUNK),
-            _generate(pool, made),
-        ]
-        for source in sources:
+        source = pool.map(_hash_file, given, chunksize=_CHUNK)
+        while True:
             for picture in source:
-                if len(found) >= wanted:
-                    break
-                if picture is not None:
+                if picture is not None and len(found) < wanted:
                     found.setdefault(picture.value, picture)
                     report(len(found))
+            missing = wanted - len(found)
+            if not missing:
+                break
+            source = pool.map(_paint, islice(made, missing), chunksize=min(_CHUNK, missing))
     pictures = list(found.values())
     random.Random(seed).shuffle(pictures)  # noqa: S311  an order for show, not a secret
     return pictures
-
-
-def _generate(
-    pool: ProcessPoolExecutor, jobs: Iterator[tuple[int, int, Path]]
-) -> Iterator[PoolPicture | None]:
-    """Generate in chunks for as long as somebody asks."""
-    while True:
-        yield from pool.map(_paint, islice(jobs, 8 * _CHUNK), chunksize=_CHUNK)

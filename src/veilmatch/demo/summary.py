@@ -20,6 +20,9 @@ def summarise(outcome: Outcome, min_shares: int, seconds: float) -> list[str]:
         "  account its real matches; of the others no picture, no image hash, no true count.",
         "  the hash providers learnt nothing of any user.",
     ]
+    lines += ["", "  account A's copies, by kind (how many match of how many there are):"]
+    for kind, (have, hit) in sorted(accounts["A"].kinds.items()):
+        lines.append(f"    {kind:<12} {hit} of {have}")
     if outcome.sheet is not None:
         lines += ["", f"The case's contact sheet: {outcome.sheet}"]
     lines += [f"Release {outcome.release_id}", f"{seconds:.1f} seconds"]
@@ -28,11 +31,11 @@ def summarise(outcome: Outcome, min_shares: int, seconds: float) -> list[str]:
 
 def _sentence(one: AccountOutcome, min_shares: int) -> str:
     held = f"{one.uploaded} pictures, {one.known} of them known"
-    replaced = one.known - one.real_vouchers
+    unseen = one.known - one.real_vouchers
     if one.opened:
         text = f"{held}; OPENED with exactly its {one.opened} real matches"
-        if replaced:
-            text += f" ({replaced} known ones went as synthetic vouchers and stay unseen)"
+        if unseen > 0:
+            text += f" ({unseen} known ones do not match or went as synthetic vouchers)"
         return text + "."
     if one.known:
         return f"{held}; SEALED: {one.real_vouchers} real matches are fewer than {min_shares}."

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 from veilmatch.errors import ConfigError
 from veilmatch.hashing.hasher import Hasher
+from veilmatch.hashing.lfh import LfhHasher
 from veilmatch.hashing.pdq import PdqHasher
 
-_HASHERS: dict[str, Callable[[], Hasher]] = {"pdq": PdqHasher}
+_HASHERS: dict[str, Callable[[], Hasher]] = {"pdq": PdqHasher, "lfh": LfhHasher}
 
 
 def algorithm_names() -> tuple[str, ...]:

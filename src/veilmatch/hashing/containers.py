@@ -14,7 +14,6 @@ import zlib
 from dataclasses import dataclass
 
 from veilmatch.errors import ImageError
-from veilmatch.hashing.orientation import UPRIGHT, parse_orientation
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
@@ -24,6 +23,10 @@ _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _JPEG_ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
 _JPEG_FRAMES = frozenset((0xC0, 0xC1, 0xC2))
 _JPEG_KEPT_APPS = frozenset((0xE0, 0xEE))
+_ORIENTATION = 0x0112
+_SHORT = 3
+_MAX_ENTRIES = 512
+UPRIGHT = 1
 
 
 @dataclass(frozen=True)
@@ -270,3 +273,38 @@ def _walk_bmp(data: bytes) -> Container:
     if width <= 0 or height == 0:
         raise unreadable()
     return Container("bmp", data, (width, height))
+
+
+def parse_orientation(exif: bytes) -> int:
+    """Find the orientation in an EXIF block, with or without its ``Exif`` header.
+
+    Orientation is the one EXIF field that moves pixels; everything else is left unread.
+    A camera's block may be damaged while the picture is whole; so a block that does not parse
+    counts as upright and is no reason to refuse the picture.
+
+    Returns:
+        1 to 8, as in EXIF 2.32, 4.6.4; 1 (upright) where there is none.
+    """
+    tiff = exif[6:] if exif.startswith(b"Exif\x00") else exif
+    if tiff[:4] == b"II*\x00":
+        order: str = "little"
+    elif tiff[:4] == b"MM\x00*":
+        order = "big"
+    else:
+        return UPRIGHT
+
+    def number(at: int, length: int) -> int:
+        return int.from_bytes(tiff[at : at + length], "little" if order == "little" else "big")
+
+    directory = number(4, 4)
+    if directory < 8 or directory + 2 > len(tiff):
+        return UPRIGHT
+    for entry in range(min(number(directory, 2), _MAX_ENTRIES)):
+        at = directory + 2 + 12 * entry
+        if at + 12 > len(tiff):
+            return UPRIGHT
+        if number(at, 2) == _ORIENTATION:
+            value = number(at + 8, 2)
+            well_formed = number(at + 2, 2) == _SHORT and number(at + 4, 4) == 1
+            return value if well_formed and 1 <= value <= 8 else UPRIGHT
+    return UPRIGHT

@@ -26,7 +26,6 @@ from PIL import __version__ as pillow_version
 
 from veilmatch.errors import ImageError
 from veilmatch.hashing.containers import Container, open_container, truncated, unreadable
-from veilmatch.hashing.orientation import apply_orientation
 
 MAX_PIXELS = 50_000_000
 """Largest picture hashed, in pixels. Decoding needs at most some 16 bytes for each."""
@@ -147,6 +146,17 @@ def describe_decoding() -> dict[str, str | int]:
     }
 
 
+def apply_orientation(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn and mirror stored pixels (height, width, channels) into the upright picture."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
 def _too_large() -> ImageError:
     return ImageError(
         "too_large",
@@ -169,7 +179,7 @@ def _refusal(error: Exception) -> ImageError:
 
 
 def _to_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """Turn any mode into RGB, (height, width, 3), by the rules of section 3.3."""
+    """Turn any mode into RGB, (height, width, 3), by the rules of section 3.5."""
     if image.mode == "CMYK":
         return _by_strips(np.asarray(image), _inks_to_rgb)
     if image.mode.startswith("I"):

@@ -10,8 +10,8 @@ Spec: ``spec/25-hashlist.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -28,7 +28,12 @@ from veilmatch.wire import Fields, Json, parse_canonical_json, parse_json, to_ca
 FORMAT = "veilmatch-hash-list-v1"
 CONTENT_CLASS = "csam"
 SALT_LEN = 32
+MAX_PROBES = 64
 _PURPOSE = "hash list"
+
+
+OpenSlots = Mapping[int, tuple[int, ...]]
+"""By number of probes C: entry m - 1 counts near-copies that open m of the 2*C slots."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,9 @@ class HashList:
         bit_len: Bits per hash.
         hashes: ``bytes (n, ceil(bit_len / 8))``, strictly ascending.
         salt: 32 random bytes that keep the commitment from being guessed.
+        picture_count: How many pictures the hashes come from; several hashes may stand for one.
+        open_slots: By number of probes, how often a near-copy of a listed picture opened
+            1, 2, … slots (``hashing.near_copies``); empty if the provider has no pictures.
         content_class: What the provider vouches for; ``csam`` in this version.
     """
 
@@ -50,6 +58,8 @@ class HashList:
     hashes: Bytes
     salt: bytes
     content_class: str = CONTENT_CLASS
+    picture_count: int = 0
+    open_slots: OpenSlots = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"HashList({self.algorithm}, {len(self.hashes)} hashes)"
@@ -69,6 +79,8 @@ class HashList:
             "bit_len": self.bit_len,
             "content_class": self.content_class,
             "count": len(self.hashes),
+            "picture_count": self.picture_count,
+            "open_slots": {str(c): list(w) for c, w in sorted(self.open_slots.items())},
             "salt": self.salt.hex(),
             "commitment": self.commitment.hex(),
         }
@@ -86,15 +98,38 @@ def sign_hash_list(
     bit_len: int,
     hashes: Iterable[bytes],
     random: RandomSource = SYSTEM_RANDOM,
+    *,
+    picture_count: int | None = None,
+    open_slots: OpenSlots | None = None,
 ) -> bytes:
     """Make the signed list file. The provider runs it.
+
+    Args:
+        provider: Who signs.
+        key: The provider's key.
+        algorithm: The image hash's name.
+        bit_len: Bits per hash.
+        hashes: In any order, with or without repeats.
+        random: For the salt.
+        picture_count: How many pictures they come from; the number of hashes if not given.
+        open_slots: See ``HashList``.
 
     Raises:
         SignatureError: ``key`` is not the provider's.
     """
     if key.public_key != provider.public_key:
         raise SignatureError("the key is not the provider's")
-    listed = HashList(provider, algorithm, bit_len, sort_hashes(hashes, bit_len), random(SALT_LEN))
+    rows = sort_hashes(hashes, bit_len)
+    pictures = len(rows) if picture_count is None else picture_count
+    listed = HashList(
+        provider,
+        algorithm,
+        bit_len,
+        rows,
+        random(SALT_LEN),
+        picture_count=pictures,
+        open_slots=dict(open_slots or {}),
+    )
     header = listed.header()
     header["signature"] = key.sign(_PURPOSE, to_canonical_json(header)).hex()
     lines = [to_canonical_json(header)]
@@ -107,6 +142,21 @@ def _parse_hash_line(line: bytes, width: int, number: int) -> bytes:
     value = fields.hex("hash", width)
     fields.finish()
     return value
+
+
+def _take_open_slots(value: Json) -> dict[int, tuple[int, ...]]:
+    fields = Fields(value, "open_slots")
+    found: dict[int, tuple[int, ...]] = {}
+    for name in sorted(value):
+        # Two digits at most, before int() sees them: Python refuses very long numbers its own way.
+        number = name.isascii() and name.isdigit() and len(name) <= 2 and str(int(name)) == name
+        if not number or not 1 <= int(name) <= MAX_PROBES:
+            raise EncodingError("open_slots names no number of probes", field="open_slots")
+        weights = fields.array(name, max_count=2 * int(name))
+        if not all(type(w) is int and 0 <= w < 2**31 for w in weights):
+            raise EncodingError("open_slots holds no counts", field="open_slots")
+        found[int(name)] = tuple(weights)
+    return found
 
 
 def parse_hash_list(data: bytes) -> HashList:
@@ -133,6 +183,8 @@ def parse_hash_list(data: bytes) -> HashList:
     algorithm, bit_len = fields.text("algorithm", max_len=40), fields.integer("bit_len", 8, 4096)
     content_class = fields.text("content_class", max_len=40)
     count = fields.integer("count", 0, 2**32)
+    picture_count = fields.integer("picture_count", 0, 2**32)
+    open_slots = _take_open_slots(fields.object("open_slots"))
     salt, commitment = fields.hex("salt", SALT_LEN), fields.hex("commitment", ROOT_LEN)
     signature = fields.hex("signature", SIGNATURE_LEN)
     fields.finish()
@@ -142,7 +194,16 @@ def parse_hash_list(data: bytes) -> HashList:
     rows = [_parse_hash_line(line, width, i + 2) for i, line in enumerate(lines[1:-1])]
     if any(a >= b for a, b in pairwise(rows)):
         raise DuplicateError("the hash list is not in ascending order without repeats")
-    listed = HashList(provider, algorithm, bit_len, to_batch(rows, width), salt, content_class)
+    listed = HashList(
+        provider,
+        algorithm,
+        bit_len,
+        to_batch(rows, width),
+        salt,
+        content_class,
+        picture_count,
+        open_slots,
+    )
     if len(rows) != count or listed.commitment != commitment:
         raise SignatureError("the hash list's entries are not the signed ones")
     return listed

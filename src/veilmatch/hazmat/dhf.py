@@ -26,10 +26,13 @@ def words_from_wide(data: bytes) -> Words:
     """Reduce 16-byte big-endian integers modulo p; the bias is below 2^-63. ``(n,)``."""
     if len(data) % 16:
         raise LengthError("wide words", len(data) - len(data) % 16, len(data))
-    values = [
-        int.from_bytes(data[k : k + 16], "big") % FIELD_PRIME for k in range(0, len(data), 16)
-    ]
-    return np.array(values, dtype=np.uint64)
+    pairs = np.frombuffer(data, dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    # high * 2^64 + low = high * 59 + low modulo p
+    folded = multiply_mod_p(pairs[:, 0], np.full(len(pairs), _FOLD))
+    low = np.where(pairs[:, 1] >= _PRIME, pairs[:, 1] - _PRIME, pairs[:, 1])
+    space = _PRIME - folded
+    out: Words = np.where(low >= space, low - space, low + folded)
+    return out
 
 
 def evaluate_dhf(coefficients: Words, inputs: Words) -> Words:

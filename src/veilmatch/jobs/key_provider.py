@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Protocol
 
 from veilmatch.errors import ConfigError
+from veilmatch.hazmat.backends.interface import Bytes
+from veilmatch.hazmat.group import as_rows
 from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
 from veilmatch.table.secret import TableSecret, parse_table_secret
+
+SECOND_HASH_LEN = 32  # PDQ
 
 
 class KeyProvider(Protocol):
@@ -19,6 +23,10 @@ class KeyProvider(Protocol):
 
     def save(self, secret: TableSecret) -> None:
         """Keep the secret of a release."""
+        ...
+
+    def load_second_hashes(self, release_id: bytes) -> Bytes | None:
+        """Load the PDQ hashes for the second check; None if the release has none."""
         ...
 
 
@@ -52,3 +60,20 @@ class FileKeyProvider:
         """Write a secret, readable by its owner alone."""
         path = self._path(secret.release_id)
         write_atomic(path, secret.to_bytes().reveal(), mode=PRIVATE_MODE)
+
+    def _second_path(self, release_id: bytes) -> Path:
+        return self._folder / f"{release_id.hex()}.second"
+
+    def save_second_hashes(self, release_id: bytes, hashes: Bytes) -> None:
+        """Keep the known pictures' PDQ hashes, ``bytes (n, 32)``, beside the secret."""
+        write_atomic(self._second_path(release_id), hashes.tobytes(), mode=PRIVATE_MODE)
+
+    def load_second_hashes(self, release_id: bytes) -> Bytes | None:
+        """Load the PDQ hashes for the second check; None if the release has none."""
+        path = self._second_path(release_id)
+        if not path.exists():
+            return None
+        data = read_file(path, "the second list")
+        if not data or len(data) % SECOND_HASH_LEN:
+            raise ConfigError("the second list is damaged", setting="secrets")
+        return as_rows(data, SECOND_HASH_LEN)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
 from veilmatch.errors import (
     EncodingError,
     OverloadError,
@@ -14,9 +16,11 @@ from veilmatch.errors import (
     TooFewSharesError,
     VerificationError,
 )
+from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.jobs.key_provider import KeyProvider
 from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers
-from veilmatch.opening.case import open_account
+from veilmatch.opening.case import Opening, open_account
+from veilmatch.opening.second_hash import check_second_hash
 from veilmatch.release.manifest import Parameters
 from veilmatch.store.case_store import CaseStore
 from veilmatch.store.release_site import ReleaseSite
@@ -61,6 +65,7 @@ class Worker:
     ) -> None:
         self._work, self._cases, self._site, self._clock = work, cases, site, clock
         self._secret: Callable[[bytes], TableSecret] = cache(keys.load)
+        self._second: Callable[[bytes], Bytes | None] = cache(keys.load_second_hashes)
         self._parameters: Callable[[bytes], Parameters] = cache(
             lambda release_id: site.read_manifest(release_id).parameters
         )
@@ -102,10 +107,13 @@ class Worker:
 
     def open_changed(self) -> int:
         """Try to open each account whose shares changed. Returns how many opened."""
-        opened = 0
-        for group in self._work.changed_groups():
+        opened, groups = 0, self._work.changed_groups()
+        for group in groups:
             opened += self._open(group)
-            self._work.mark_checked(group.account, group.version)
+        # Only now: an account may have several groups, and a worker killed in between must
+        # look at the others again. Opening an account twice adds nothing.
+        for account, version in {(group.account, group.version) for group in groups}:
+            self._work.mark_checked(account, version)
         return opened
 
     def _open(self, group: ShareGroup) -> bool:
@@ -125,8 +133,18 @@ class Worker:
         except VerificationError:
             self._cases.queue_for_operator(group.account, "anomaly")
             return False
-        self._cases.save_opening(group.account, opening, self._clock())
+        agrees = self._check_second_hash(opening)
+        if agrees is not None and sum(agrees) < group.min_shares:
+            self._cases.queue_for_operator(group.account, "second hash")
+            return False
+        self._cases.save_opening(group.account, opening, self._clock(), agrees)
         return True
+
+    def _check_second_hash(self, opening: Opening) -> list[bool] | None:
+        """Compare each derivative with the second lists; None if no release has one."""
+        releases = {item.share.release_id for item in opening.items}
+        lists = [known for one in releases if (known := self._second(one)) is not None]
+        return check_second_hash(opening.items, np.concatenate(lists)) if lists else None
 
 
 def _with_signature(voucher: Voucher, device_public_key: bytes, result: MatchResult) -> MatchResult:

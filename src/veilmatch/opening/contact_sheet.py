@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
 from veilmatch.errors import InputError
+from veilmatch.voucher.derivative import LONGEST_SIDE
 
 TILE = 160  # pixels
 _GAP = 8
@@ -43,11 +45,20 @@ def build_contact_sheet(derivatives: Sequence[bytes]) -> bytes:
     return out.getvalue()
 
 
+def _decode(data: bytes) -> Image.Image:
+    """Decode a derivative; a client may have sealed anything, so a huge one is refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
+            if max(picture.size) > LONGEST_SIDE:
+                raise InputError("a picture is larger than a derivative")
+            return picture.convert("RGB")
+
+
 def _draw_tile(sheet: Image.Image, data: bytes, left: int, top: int) -> None:
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
-            tile = picture.convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError):
+        tile = _decode(data)
+    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         draw = ImageDraw.Draw(sheet)
         box = (left, top, left + TILE, top + TILE)
         draw.rectangle(box, outline=_MISSING, width=2)

@@ -1,8 +1,6 @@
 """Integer noise, gradients and shading: the surfaces that scenes are painted with.
 
-Noise is a product of float64 matrices that hold integers only. Such a product is exact in any
-order of summation as long as all sums stay below 2**53, so it is the same on every machine,
-whatever the linear algebra library does inside. Everything else is 32-bit integers.
+Everything is 32-bit integers, without a linear algebra library: the same on every machine.
 """
 
 from __future__ import annotations
@@ -22,18 +20,16 @@ Pixels = NDArray[np.uint8]
 
 
 @lru_cache(maxsize=256)
-def _weights(length: int, cells: int) -> NDArray[np.float64]:
-    """Interpolation weights (length, cells + 1), integers that add up to _STEPS per row."""
-    weights = np.zeros((length, cells + 1))
+def _steps(length: int, cells: int) -> tuple[NDArray[np.intp], Field, Field]:
+    """For each pixel: the lattice point before it, and the shares of that and of the next.
+
+    The two shares are integers that add up to _STEPS.
+    """
     position = np.arange(length) * (cells * _STEPS) // max(length, 1)
     left, step = position // _STEPS, position % _STEPS
     # 3t^2 - 2t^3 in units of _STEPS, rounded down: smooth, and still an integer.
-    smooth = (3 * step * step * _STEPS - 2 * step**3) // (_STEPS * _STEPS)
-    rows = np.arange(length)
-    weights[rows, left] += _STEPS - smooth
-    weights[rows, np.minimum(left + 1, cells)] += smooth
-    weights.setflags(write=False)
-    return weights
+    after = ((3 * step * step * _STEPS - 2 * step**3) // (_STEPS * _STEPS)).astype(np.int32)
+    return left, _STEPS - after, after
 
 
 def _amplitudes(octaves: int, decay: int) -> list[int]:
@@ -62,30 +58,38 @@ def noise_field(
     """
     height, width = shape
     short = min(height, width)
-    total = np.zeros(shape)
+    total = np.zeros(shape, dtype=np.int32)
     for octave, amplitude in enumerate(_amplitudes(octaves, decay)):
         cells = first << octave
         if octave and cells * 4 > short:
             break
         rows = max(1, cells * height // short)
         columns = max(1, cells * width // short)
-        lattice = stream.integers(-255, 256, (rows + 1, columns + 1)).astype(np.float64)
-        total += (_weights(height, rows) * amplitude) @ lattice @ _weights(width, columns).T
-    # |total| <= 255 * 32 * 32 * 4096 < 2**53, and dividing by a power of two is exact;
+        lattice = stream.integers(-255, 256, (rows + 1, columns + 1)).astype(np.int32)
+        lattice *= amplitude
+        top, above, below = _steps(height, rows)
+        bands = lattice[top] * above[:, None] + lattice[top + 1] * below[:, None]
+        left, before, after = _steps(width, columns)
+        total += bands[:, left] * before
+        total += bands[:, left + 1] * after
+    # |total| <= 255 * 32 * 32 * 4096 < 2**31, and dividing by a power of two is exact;
     # typical values lie within half of the range, so they are doubled.
-    return np.clip(total * 2.0**-21, -256, 256).astype(np.int32)
+    field: Field = np.clip(total * 2.0**-21, -256, 256).astype(np.int32)
+    return field
 
 
 def noise_line(stream: Stream, width: int, *, first: int, octaves: int, decay: int) -> Field:
     """Make one row of noise, (width,), from -256 to 256."""
-    total = np.zeros(width)
+    total = np.zeros(width, dtype=np.int32)
     for octave, amplitude in enumerate(_amplitudes(octaves, decay)):
         cells = first << octave
         if octave and cells * 2 > width:
             break
-        lattice = stream.integers(-255, 256, (cells + 1,)).astype(np.float64)
-        total += (_weights(width, cells) * amplitude) @ lattice
-    return np.clip(total * 2.0**-16, -256, 256).astype(np.int32)
+        lattice = stream.integers(-255, 256, (cells + 1,)).astype(np.int32) * amplitude
+        left, before, after = _steps(width, cells)
+        total += lattice[left] * before + lattice[left + 1] * after
+    line: Field = np.clip(total * 2.0**-16, -256, 256).astype(np.int32)
+    return line
 
 
 def gradient(shape: tuple[int, int], down: int, across: int) -> Field:

@@ -5,7 +5,7 @@ Spec: ``spec/40-release.md``; ``protocol`` steps 1 to 3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from veilmatch.errors import ConfigError
@@ -72,6 +72,52 @@ def encode_hashes(algorithm: HashAlgorithm, hashes: Sequence[bytes]) -> list[byt
     return [prefix + value for value in hashes]
 
 
+# C by number of known pictures (``protocol`` section 2, ``spec/20-hashing.md``).
+SMALL_LIST = 100_000
+_PROBES_SMALL, _PROBES_LARGE = 8, 16
+_MAX_WEIGHT = 2**31  # the manifest's limit
+
+
+def default_probes(lists: Sequence[HashList]) -> int:
+    """Return C: 1 for a hash that probing does not help, else 8 up to 100,000 pictures, then 16."""
+    if not lists or lists[0].algorithm == "pdq":
+        return 1
+    pictures = max(listed.picture_count for listed in lists)
+    return _PROBES_SMALL if pictures <= SMALL_LIST else _PROBES_LARGE
+
+
+def measured_open_slots(lists: Sequence[HashList], probes: int) -> tuple[int, ...]:
+    """Add up what the providers measured for C probes; one slot if nobody could measure."""
+    total = [0] * (2 * probes)
+    for listed in lists:
+        for place, weight in enumerate(listed.open_slots.get(probes, ())):
+            total[place] += weight
+    while max(total) >= _MAX_WEIGHT:
+        total = [-(-weight // 2) for weight in total]  # only their proportions count
+    while total and not total[-1]:
+        total.pop()
+    return tuple(total) or (1,)
+
+
+# A small set finds no placement with some nonces (about one in ten at 60 hashes).
+_NONCE_ATTEMPTS = 50
+
+
+def _build_with_nonce(
+    build: Callable[[bytes], BlindedTable], random: RandomSource
+) -> tuple[bytes, BlindedTable]:
+    """Draw nonces until one gives a placement; placement comes first, so a retry is cheap."""
+    for _ in range(_NONCE_ATTEMPTS - 1):
+        nonce = random(NONCE_LEN)
+        try:
+            return nonce, build(nonce)
+        except ConfigError as exc:
+            if exc.setting != "expansion":
+                raise
+    nonce = random(NONCE_LEN)
+    return nonce, build(nonce)
+
+
 def build_release(
     lists: Sequence[HashList],
     request: ReleaseRequest,
@@ -100,16 +146,21 @@ def build_release(
             hint="check that the lists use the same image hash and preprocessing",
         )
     rows = row_count(len(common), request.expansion or default_expansion(len(common)))
-    alpha, nonce = generate_alpha(random), random(NONCE_LEN)
-    table = build_table(
-        encode_hashes(request.algorithm, [row.tobytes() for row in common]),
-        alpha=alpha,
-        nonce=nonce,
-        epoch=request.epoch,
-        rows=rows,
-        threads=threads,
-        report=report,
-    )
+    alpha = generate_alpha(random)
+    encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common])
+
+    def build(nonce: bytes) -> BlindedTable:
+        return build_table(
+            encoded,
+            alpha=alpha,
+            nonce=nonce,
+            epoch=request.epoch,
+            rows=rows,
+            threads=threads,
+            report=report,
+        )
+
+    nonce, table = _build_with_nonce(build, random)
     manifest = Manifest(
         epoch=request.epoch,
         created_at=request.created_at,

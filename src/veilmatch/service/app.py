@@ -52,14 +52,11 @@ def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_cloc
         StoreError: The store cannot be opened.
     """
     site = check_site(settings.site)
+    # The key before the database: where there is a database, its key is there or was lost.
+    fresh = not (settings.data / DATABASE).exists()
+    crypter = load_crypter(settings.data / STORE_KEY, make=fresh)
     database = Database(settings.data / DATABASE)
-    store = IntakeStore(
-        database,
-        settings.data / SEGMENTS,
-        load_crypter(settings.data / STORE_KEY),
-        settings.limits,
-        clock,
-    )
+    store = IntakeStore(database, settings.data / SEGMENTS, crypter, settings.limits, clock)
     commit = GroupCommit(store, settings.gather_ms / 1000, settings.group_count)
     releases = ReleaseFiles(site)
     intake = Intake(
@@ -79,13 +76,12 @@ def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_cloc
             store.seal_all()
             database.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/healthz", _health),
             Route("/v1/release", releases.current),
             Route("/v1/releases/{release_id}/{name}", releases.file),
-            Route("/v1/vouchers", intake.post, methods=["POST"]),
-            Route("/v1/vouchers", intake.delete, methods=["DELETE"]),
+            Route("/v1/vouchers", intake.handle, methods=["POST", "DELETE"]),
         ],
         exception_handlers={
             HTTPException: problems.handle_http,
@@ -94,3 +90,5 @@ def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_cloc
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # another address is 404, with the fixed answer
+    return app

@@ -15,6 +15,7 @@ from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.store.intake_store import IntakeStore
 
 _Handler = Callable[[bytes], Awaitable[Response]]
+_LENGTH_DIGITS = 18  # a longer number is larger than any limit; int() may refuse it
 
 
 class InFlight:
@@ -49,13 +50,11 @@ class Intake:
         self._store, self._commit, self._releases = store, commit, releases
         self._in_flight, self._max_body_len = in_flight, max_body_len
 
-    async def post(self, request: Request) -> Response:
-        """Take a batch of vouchers."""
-        return await self._with_body(request, self._post)
-
-    async def delete(self, request: Request) -> Response:
-        """Take a batch of deletions."""
-        return await self._with_body(request, self._delete)
+    async def handle(self, request: Request) -> Response:
+        """Take a batch of vouchers (POST) or of deletions (DELETE)."""
+        return await self._with_body(
+            request, self._post if request.method == "POST" else self._delete
+        )
 
     async def _with_body(self, request: Request, handle: _Handler) -> Response:
         """Check the declared length before reading; hold it against the bytes in flight."""
@@ -87,4 +86,6 @@ class Intake:
 
 def _declared_length(request: Request) -> int | None:
     value = request.headers.get("content-length", "")
-    return int(value) if value.isascii() and value.isdigit() else None
+    if not (value.isascii() and value.isdigit()):
+        return None
+    return int(value) if len(value) <= _LENGTH_DIGITS else 10**_LENGTH_DIGITS

@@ -71,9 +71,9 @@ _BY_CLASS: tuple[tuple[type[Error], Problem], ...] = (
 _BY_STATUS = {problem.status: problem for problem in ALL}
 
 
-def answer(problem: Problem) -> Response:
-    """Make the response of a problem."""
-    headers = {}
+def answer(problem: Problem, allow: str = "") -> Response:
+    """Make the response of a problem; ``allow`` names the methods after a wrong one."""
+    headers = {"Allow": allow} if allow else {}
     if problem.status in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     body = {
@@ -101,4 +101,5 @@ async def handle_error(_request: Request, exc: Exception) -> Response:
 async def handle_http(_request: Request, exc: Exception) -> Response:
     """Answer what routing refused."""
     status = exc.status_code if isinstance(exc, HTTPException) else 500
-    return answer(_BY_STATUS.get(status, INTERNAL))
+    allow = (exc.headers or {}).get("Allow", "") if isinstance(exc, HTTPException) else ""
+    return answer(_BY_STATUS.get(status, INTERNAL), ", ".join(sorted(allow.split(", "))))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from veilmatch.errors import ConfigError
@@ -45,12 +46,26 @@ class CaseStore:
     def __init__(self, database: Database, crypter: Crypter) -> None:
         self._database, self._crypter = database, crypter
 
-    def save_opening(self, account: bytes, opening: Opening, now: int) -> None:
-        """Make the account's case, or add what is new to it; one transaction."""
+    def save_opening(
+        self,
+        account: bytes,
+        opening: Opening,
+        now: int,
+        agrees: Sequence[bool] | None = None,
+    ) -> None:
+        """Make the account's case, or add what is new to it; one transaction.
+
+        Args:
+            account: The account pseudonym.
+            opening: Its opened matches.
+            now: Seconds since 1970.
+            agrees: What the second hash says of each item; None if there is no second list.
+        """
         with self._database.transaction() as connection:
             case_id = self._find_or_make(connection, account, now)
-            for item in opening.items:
-                self._add_item(connection, case_id, item)
+            for number, item in enumerate(opening.items):
+                said = None if agrees is None else int(agrees[number])
+                self._add_item(connection, case_id, item, said)
 
     def _find_or_make(self, connection: Connection, account: bytes, now: int) -> bytes:
         table = schema.case_file
@@ -70,13 +85,20 @@ class CaseStore:
         ).scalar_one()
         return found
 
-    def _add_item(self, connection: Connection, case_id: bytes, item: OpenedItem) -> None:
+    def _add_item(
+        self, connection: Connection, case_id: bytes, item: OpenedItem, agrees: int | None
+    ) -> None:
         asset_id = item.share.asset_id
         packed = pack_associated_data(item.data)
         sealed = self._crypter.seal(packed, "case_item", case_id + asset_id, "item")
         connection.execute(
             insert(schema.case_item)
-            .values(case_id=case_id, asset_id=asset_id, sealed_item=sealed)
+            .values(
+                case_id=case_id,
+                asset_id=asset_id,
+                sealed_item=sealed,
+                second_hash_agrees=agrees,
+            )
             .on_conflict_do_nothing()
         )
 
@@ -107,11 +129,20 @@ class CaseStore:
             return [CaseSummary(*row) for row in connection.execute(query)]
 
     def read_items(self, case_id: bytes) -> list[AssociatedData]:
-        """Read a case's opened items. Raises ConfigError if there is no such case."""
+        """Read a case's opened items for people to look at.
+
+        What the second hash disagrees with is left out: nobody looks at it (spec 60 section 7).
+
+        Raises:
+            ConfigError: There is no such case.
+        """
         item = schema.case_item.c
+        said = item.second_hash_agrees
         with self._database.transaction() as connection:
             rows = connection.execute(
-                select(schema.case_item).where(item.case_id == case_id).order_by(item.asset_id)
+                select(schema.case_item)
+                .where(and_(item.case_id == case_id, or_(said.is_(None), said == 1)))
+                .order_by(item.asset_id)
             ).all()
         if not rows:
             raise ConfigError("there is no such case", hint="veilmatch cases list shows them")

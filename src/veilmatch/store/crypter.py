@@ -79,11 +79,20 @@ def open_body(key: bytes, sealed: bytes, place: bytes) -> bytes:
         raise StoreError("a voucher's body does not open") from exc
 
 
-def load_crypter(path: Path) -> Crypter:
-    """Load the column keys, 32 bytes each; make one where there is none yet."""
-    if not path.exists():
+def load_crypter(path: Path, *, make: bool = True) -> Crypter:
+    """Load the column keys, 32 bytes each.
+
+    Args:
+        path: The file of keys.
+        make: Make a key where there is none; never for a store that already holds something,
+            for a new key would open nothing of it.
+
+    Raises:
+        ConfigError: There is no key file, or it is damaged. StoreError: It cannot be read.
+    """
+    if make and not path.exists():
         write_atomic(path, os.urandom(KEY_LEN), mode=PRIVATE_MODE)
-    data = read_file(path, "the store key")
+    data = read_file(path, "the store key", hint="bring it back from a backup of the store")
     if not data or len(data) % KEY_LEN:
         raise ConfigError("the store key file is damaged", setting="store key")
     keys = [data[k : k + KEY_LEN] for k in range(0, len(data), KEY_LEN)]

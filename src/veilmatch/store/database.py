@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from veilmatch.errors import ConfigError, StoreError
 from veilmatch.store import schema
 from veilmatch.store.files import PRIVATE_MODE
 
+APPLICATION_ID = 0x564D5354  # "VMST"
 _BUSY_MS = 30_000
 
 
@@ -29,6 +31,19 @@ def _configure(connection: Any, _record: object) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA secure_delete=ON")  # destroyed keys leave the file as well
     cursor.close()
+
+
+def _require_ours(path: Path) -> None:
+    """Refuse another program's database before anything is changed in it."""
+    with closing(sqlite3.connect(path)) as connection:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (mark,) = connection.execute("PRAGMA application_id").fetchone()
+    if tables and mark != APPLICATION_ID:
+        raise ConfigError(
+            f"the database is another program's: {path}",
+            setting="data",
+            hint="give a folder of Veilmatch's own; the file was not changed",
+        )
 
 
 def _begin(connection: Connection) -> None:
@@ -46,10 +61,20 @@ class Database:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=PRIVATE_MODE)
+        unusable = StoreError(
+            f"the database cannot be used: {path}",
+            hint="check that the path is a Veilmatch store and that it may be written",
+        )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=PRIVATE_MODE)
+            _require_ours(path)
+        except (OSError, sqlite3.Error) as exc:
+            raise unusable from exc
         self._engine: Engine = create_engine(
-            f"sqlite:///{path}", connect_args={"check_same_thread": False}
+            f"sqlite:///{path}",
+            connect_args={"check_same_thread": False},
+            hide_parameters=True,  # values are private, also in a message that nobody expects
         )
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
@@ -57,14 +82,15 @@ class Database:
             self._prepare()
         except StoreError as exc:
             self._engine.dispose()
-            raise StoreError(
-                f"the database cannot be used: {path}",
-                hint="check that the path is a Veilmatch store and that it may be written",
-            ) from exc
+            raise unusable from exc
+        except ConfigError:
+            self._engine.dispose()
+            raise
 
     def _prepare(self) -> None:
         with self.transaction() as connection:
             schema.metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             row = connection.execute(select(schema.schema_version.c.version)).first()
             if row is None:
                 connection.execute(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
 from sqlalchemy.dialects.sqlite import insert
 
-from veilmatch.errors import InternalError, PolicyError
+from veilmatch.errors import InternalError, PolicyError, StoreError
 from veilmatch.ingest.accept import AcceptedBatch, AcceptedVoucher
 from veilmatch.ingest.ledger import LedgerEntry, Outcome, State, classify
 from veilmatch.store import schema
 from veilmatch.store.crypter import Crypter, seal_body
 from veilmatch.store.database import Database, add_to_counter
-from veilmatch.store.segments import SegmentWriter
+from veilmatch.store.segments import SegmentWriter, delete_segment
 
 _IN_CHUNK = 400  # bound parameters per look-up
 
@@ -85,13 +86,17 @@ class IntakeStore:
             group = self._sort(batches)
             places = self._write_bodies(group.fresh)
             with self._database.transaction() as connection:
-                self._insert(connection, group.fresh, places)
-                for batch in batches:
-                    _register_device(connection, batch)
+                if group.fresh:
+                    self._insert(connection, group.fresh, places)
+                for batch, refusal in zip(batches, group.refusals, strict=True):
+                    if refusal is None:
+                        _register_device(connection, batch)
                 for outcome in Outcome:
                     amount = group.outcomes.count(outcome)
                     add_to_counter(connection, f"intake {outcome.value}", amount)
-            self._seal_if_due()
+            # The group is durable now; a seal that fails is tried again at the next tick.
+            with suppress(StoreError):
+                self._seal_if_due()
             return group.refusals
 
     def _sort(self, batches: Sequence[AcceptedBatch]) -> _Group:
@@ -133,15 +138,22 @@ class IntakeStore:
 
     def _open_writer(self) -> SegmentWriter:
         if self._writer is None:
-            self._writer = SegmentWriter(self._folder, self._clock())
-            with self._database.transaction() as connection:
-                connection.execute(
-                    schema.segment.insert().values(
-                        segment_id=self._writer.segment_id,
-                        state="open",
-                        opened_at=self._writer.opened_at,
+            writer = SegmentWriter(self._folder, self._clock())
+            try:
+                with self._database.transaction() as connection:
+                    connection.execute(
+                        schema.segment.insert().values(
+                            segment_id=writer.segment_id,
+                            state="open",
+                            opened_at=writer.opened_at,
+                        )
                     )
-                )
+            except StoreError:
+                # Without its row no worker would ever find the segment.
+                writer.close()
+                delete_segment(self._folder, writer.segment_id)
+                raise
+            self._writer = writer
         return self._writer
 
     def _insert(
@@ -150,11 +162,27 @@ class IntakeStore:
         fresh: Sequence[tuple[AcceptedBatch, AcceptedVoucher]],
         places: Sequence[tuple[bytes, int, int]],
     ) -> None:
-        if not fresh:
-            return
         writer = self._writer
         if writer is None:
             raise InternalError("bodies were written without an open segment")
+        grown = connection.execute(
+            update(schema.segment)
+            .where(
+                and_(
+                    schema.segment.c.segment_id == writer.segment_id,
+                    schema.segment.c.state == "open",
+                )
+            )
+            .values(
+                body_len=writer.length,
+                voucher_count=schema.segment.c.voucher_count + len(fresh),
+            )
+        )
+        if not grown.rowcount:
+            # Another process sealed it, and a worker may have emptied it already: nothing
+            # may be added; the next group opens a new one.
+            self._drop_writer()
+            raise StoreError("the open segment was lost; nothing of this group was kept")
         rows = [
             {
                 "account": batch.account,
@@ -176,14 +204,6 @@ class IntakeStore:
         connection.execute(insert(schema.voucher).on_conflict_do_nothing(), rows)
         for account in {batch.account for batch, _ in fresh}:
             _count_vouchers(connection, account, sum(b.account == account for b, _ in fresh))
-        connection.execute(
-            update(schema.segment)
-            .where(schema.segment.c.segment_id == writer.segment_id)
-            .values(
-                body_len=writer.length,
-                voucher_count=schema.segment.c.voucher_count + len(rows),
-            )
-        )
 
     def delete_vouchers(self, account: bytes, asset_ids: Sequence[bytes]) -> None:
         """Delete by id: row emptied, key and share gone; an opened case keeps its items.
@@ -209,23 +229,27 @@ class IntakeStore:
             return
         old = self._clock() - writer.opened_at >= self._limits.segment_max_age_s
         if old or writer.length >= self._limits.segment_max_len:
-            self._seal()
+            self._seal(schema.segment.c.segment_id == writer.segment_id)
 
-    def _seal(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def _seal(self, which: ColumnElement[bool]) -> None:
+        """Seal open segments in the database first: if that fails, the writer stays."""
         with self._database.transaction() as connection:
             connection.execute(
                 update(schema.segment)
-                .where(schema.segment.c.state == "open")
+                .where(and_(schema.segment.c.state == "open", which))
                 .values(state="sealed", not_before=self._clock() + self._limits.min_delay_s)
             )
+        self._drop_writer()
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def seal_all(self) -> None:
         """Seal every open segment: at start (what a killed process left) and at the end."""
         with self._lock:
-            self._seal()
+            self._seal(true())
 
 
 def _read_ledger(

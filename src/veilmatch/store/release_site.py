@@ -7,6 +7,7 @@ releases/<release_id>/manifest.json  table.bin  approvals.json
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,13 +58,13 @@ class ReleaseSite:
         return self.folder / "releases" / release_id.hex()
 
     def release_ids(self) -> list[bytes]:
-        """List the releases that are there."""
+        """List the releases that are there; one without a manifest is not built to its end."""
         top = self.folder / "releases"
         if not top.is_dir():
             raise ConfigError(
                 f"no release is published in {self.folder}", hint="veilmatch build makes one"
             )
-        names = [path.name for path in top.iterdir() if path.is_dir()]
+        names = [path.name for path in top.iterdir() if (path / MANIFEST).is_file()]
         return [bytes.fromhex(name) for name in sorted(names) if _is_release_name(name)]
 
     def read_current(self) -> Current:
@@ -105,6 +106,8 @@ class ReleaseSite:
             os.replace(temporary, folder / TABLE)
             sync_folder(folder)
         except OSError as exc:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise StoreError("the table cannot be written", hint="check free space") from exc
         write_atomic(folder / APPROVALS, approvals_to_bytes([]))
         current = Current(release_id, manifest.epoch)

@@ -99,6 +99,7 @@ case_item = Table(
     Column("case_id", LargeBinary(16), primary_key=True),
     Column("asset_id", LargeBinary(16), primary_key=True),
     Column("sealed_item", LargeBinary, nullable=False),
+    Column("second_hash_agrees", Integer),  # 1, 0, or null where no second list was given
 )
 
 operator_item = Table(

@@ -15,7 +15,7 @@ from PIL import Image
 from veilmatch.errors import InternalError
 
 LONGEST_SIDE = 256  # pixels
-_SIDES = (LONGEST_SIDE, 224, 192, 160, 128, 96, 64)
+_SIDES = (LONGEST_SIDE, 224, 192, 160, 128, 96, 64, 48, 32)
 _QUALITIES = (80, 60, 40)
 
 

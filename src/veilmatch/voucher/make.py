@@ -208,7 +208,7 @@ class VoucherMaker:
             threads=self._threads,
         )
         # A random order: sort by 64 random bits a slot (a tie has probability below 2^-50).
-        lots = np.frombuffer(random(8 * n * slots), dtype=np.uint64).reshape(n, slots)
+        lots = np.frombuffer(random(8 * n * slots), dtype="<u8").reshape(n, slots)
         order = np.argsort(lots, axis=1)
         shuffled = np.take_along_axis(made.reshape(n, slots, -1), order[:, :, None], axis=1)
         return shuffled.reshape(n, -1)

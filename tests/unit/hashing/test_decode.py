@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from veilmatch.errors import ImageError
-from veilmatch.hashing.orientation import parse_orientation
+from veilmatch.hashing.containers import parse_orientation
 from veilmatch.hashing.pdq import PdqHasher
 from veilmatch.hashing.picture import (
     MIN_SIDE,

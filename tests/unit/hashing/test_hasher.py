@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pdqhash
@@ -21,6 +22,7 @@ from veilmatch.hashing.hasher import (
     likeliest_flips,
     parse_image_hash,
 )
+from veilmatch.hashing.pdq import agrees_with_known, nearest_distance
 from veilmatch.hashing.picture import picture_from_pixels
 from veilmatch.pictures.generate import generate_picture
 
@@ -152,3 +154,30 @@ def test_pdq_probes_flip_the_bits_next_to_the_median() -> None:
     bit = 256 - changed.bit_length()
     ordered = np.sort(numbers)
     assert numbers[bit] in (ordered[127], ordered[128])
+
+
+def test_the_second_check_finds_the_nearest_as_the_slow_twin_does() -> None:
+    hasher = build_hasher("pdq")
+    results = [
+        hasher.hash_picture(picture_from_pixels(generate_picture(6, index, size=(160, 120))))
+        for index in range(30)
+    ]
+    known = np.frombuffer(b"".join(r.image_hash.value for r in results[:25]), np.uint8)
+    rows = known.reshape(-1, 32)
+    for result in results:
+        want = min(brute_force_distance(result.image_hash, r.image_hash) for r in results[:25])
+        assert nearest_distance(result.image_hash, rows) == want
+    for flips, agrees in ((0, True), (31, True), (32, False)):
+        moved = flip_bits(results[0].image_hash, range(flips))
+        assert agrees_with_known(replace(results[0], image_hash=moved), rows) == agrees
+    assert not agrees_with_known(results[29], rows)
+    assert not agrees_with_known(replace(results[0], gate=False), rows)
+
+
+def test_the_second_check_refuses_what_it_cannot_compare() -> None:
+    rows = np.zeros((1, 32), np.uint8)
+    with pytest.raises(InputError):
+        nearest_distance(ImageHash(2, 72, bytes(9)), rows)
+    for wrong in (rows[:0], rows[:, :31], rows[0]):
+        with pytest.raises(InputError):
+            nearest_distance(ImageHash(1, 256, bytes(32)), wrong)

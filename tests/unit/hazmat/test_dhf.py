@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veilmatch.errors import LengthError
+from veilmatch.errors import DuplicateError, LengthError
 from veilmatch.hazmat.backends.interface import FIELD_PRIME, Words
 from veilmatch.hazmat.dhf import (
     evaluate_dhf,
@@ -15,6 +15,7 @@ from veilmatch.hazmat.dhf import (
     multiply_mod_p,
     powers_mod_p,
     rank,
+    vartime_interpolate_words,
     words_from_wide,
 )
 
@@ -51,6 +52,48 @@ def test_products_at_the_edges_of_the_field() -> None:
     ]
     table = multiply_mod_p(_words(*edges)[:, None], _words(*edges)[None, :])
     assert table.tolist() == [[a * b % FIELD_PRIME for b in edges] for a in edges]
+
+
+def test_products_of_uniform_elements() -> None:
+    # Half of these carry out of 64 bits, which examples of a search seldom do.
+    rng = np.random.default_rng(5)
+    left, right = (rng.integers(0, FIELD_PRIME, 3000, dtype=np.uint64) for _ in range(2))
+    wanted = [int(a) * int(b) % FIELD_PRIME for a, b in zip(left, right, strict=True)]
+    assert multiply_mod_p(left, right).tolist() == wanted
+    assert powers_mod_p(left, 4)[3].tolist() == [pow(int(a), 3, FIELD_PRIME) for a in left]
+
+
+def test_products_at_every_carry() -> None:
+    """Two carries that uniform products meet once in millions, met on purpose."""
+    rng = np.random.default_rng(8)
+    left, right = [], []
+    # A product that is small modulo p: the last fold runs over 2^64.
+    for small in range(4000):
+        a = int(rng.integers(1, FIELD_PRIME, dtype=np.uint64))
+        left.append(a)
+        right.append(small * pow(a, -1, FIELD_PRIME) % FIELD_PRIME)
+    # An upper half whose fold runs over 2^64 by itself.
+    for low in range(1, 59):
+        upper = -low * pow(59, -1, 2**32) % 2**32
+        high = (upper << 32) + 2**32 - 1
+        a = int(rng.integers(2**63, FIELD_PRIME, dtype=np.uint64))
+        b = -(-(high << 64) // a)
+        if b < FIELD_PRIME:
+            left.append(a)
+            right.append(b)
+    assert len(left) > 4010
+    found = multiply_mod_p(_words(*left), _words(*right)).tolist()
+    assert found == [a * b % FIELD_PRIME for a, b in zip(left, right, strict=True)]
+
+
+def test_interpolation_is_the_inverse_of_evaluation() -> None:
+    rng = np.random.default_rng(6)
+    key = rng.integers(0, FIELD_PRIME, (5, 4), dtype=np.uint64)
+    inputs = rng.integers(0, FIELD_PRIME, 4, dtype=np.uint64)
+    assert np.array_equal(vartime_interpolate_words(inputs, evaluate_dhf(key, inputs)), key)
+    inputs[3] = inputs[0]
+    with pytest.raises(DuplicateError):
+        vartime_interpolate_words(inputs, evaluate_dhf(key, inputs))
 
 
 @given(st.lists(_ELEMENT, min_size=1, max_size=5), st.integers(1, 6))

@@ -88,7 +88,7 @@ def test_a_row_that_fails_is_zero_and_leaves_the_others_alone() -> None:
     assert np.array_equal(opened[[0, 2]], plain[[0, 2]])
 
 
-def _slots(count: int, alpha: bytes) -> tuple[np.ndarray, ...]:  # type: ignore[type-arg]
+def _slots(count: int, alpha: bytes) -> tuple[np.ndarray, ...]:
     messages = np.frombuffer(RANDOM(8 * count), np.uint8).reshape(count, 8)
     h = hash_to_group(messages)
     beta, gamma = random_scalars(count, RANDOM), random_scalars(count, RANDOM)

@@ -14,7 +14,7 @@ from veilmatch.hazmat.sharing import evaluate_polynomial, vartime_interpolate
 _SCALAR = st.integers(0, GROUP_ORDER - 1)
 
 
-def _batch(values: list[int]) -> np.ndarray:  # type: ignore[type-arg]
+def _batch(values: list[int]) -> np.ndarray:
     return to_batch((v.to_bytes(32, "little") for v in values), 32)
 
 

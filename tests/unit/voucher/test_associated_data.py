@@ -56,7 +56,7 @@ def test_garbage_is_refused(data: bytes) -> None:
         parse_associated_data(data)
 
 
-def _noise(height: int, width: int) -> np.ndarray:  # type: ignore[type-arg]
+def _noise(height: int, width: int) -> np.ndarray:
     rng = np.random.default_rng(1)
     return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
 

@@ -77,6 +77,16 @@ def test_a_real_voucher_opens_one_slot_and_a_null_one_none() -> None:
         assert sum(_open_flags(HOUSE, null)) == 0
 
 
+@pytest.mark.parametrize(("house", "most"), [(HOUSE, 1), (WIDE, 3)], ids=["C=1", "C=4"])
+def test_a_synthetic_voucher_of_a_picture_in_the_set_opens_no_further_slot(
+    house: House, most: int
+) -> None:
+    # Otherwise the number of open slots would tell it from a real one.
+    device = house.account("maker").device()
+    made = device.make([Item(n % 8, Kind.SYNTHETIC, file=n) for n in range(80)])
+    assert {sum(_open_flags(house, voucher)) for voucher in made} == set(range(1, most + 1))
+
+
 def test_a_synthetic_voucher_opens_as_many_slots_as_the_weights_say() -> None:
     device = WIDE.account("maker").device()
     made = device.make([Item(n, Kind.SYNTHETIC) for n in range(60)])

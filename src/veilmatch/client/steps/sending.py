@@ -5,8 +5,9 @@ Guide: ``docs/guides/app-developer.md``, "What happens when".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from veilmatch.client.records import Queued
 from veilmatch.client.session import Session
 from veilmatch.client.steps.adding import Adder
 from veilmatch.client.steps.reports import SendReport
@@ -35,20 +36,18 @@ class Sender:
         deleted = self._send_deletions()
         remade = self._remake_stale()
         sent, limit, refused = 0, BATCH, set[bytes]()
-        while True:
+        while batch := self._next_batch(limit):
             try:
-                count = self._send_batch(limit)
+                self._send_batch(batch)
             except LengthError:
-                if limit == 1:
+                if len(batch) == 1:
                     raise
-                limit //= 2
+                limit = len(batch) // 2
                 continue
-            except _ReleaseRefusedError as exc:
-                remade += self._move_on(exc.release_id, refused)
+            except EpochError:
+                remade += self._move_on(batch[0].release_id, refused)
                 continue
-            if not count:
-                break
-            sent += count
+            sent += len(batch)
             progress(sent, sent + self._records.count_queued()[0])
         return SendReport(sent, deleted, remade, self._records.count_queued()[1])
 
@@ -59,24 +58,21 @@ class Sender:
         self._send_deletions()
         return known
 
-    def _send_batch(self, limit: int) -> int:
-        """Send the oldest vouchers of one release; return how many, 0 if none wait."""
+    def _next_batch(self, limit: int) -> list[Queued]:
+        """Return the oldest vouchers of one release, so of one length, that fit a request."""
         batch = self._records.next_batch(limit)
         if not batch:
-            return 0
-        # One release, so one length.
-        batch = batch[: max(1, (MAX_BODY_LEN - BATCH_OVERHEAD_LEN) // len(batch[0].voucher))]
-        release_id = batch[0].release_id
-        body = build_voucher_batch(
-            self._session.identity, self._session.device, release_id, [x.voucher for x in batch]
+            return []
+        return batch[: max(1, (MAX_BODY_LEN - BATCH_OVERHEAD_LEN) // len(batch[0].voucher))]
+
+    def _send_batch(self, batch: Sequence[Queued]) -> None:
+        """Send vouchers; note the acknowledgement before anything else is done."""
+        session, bodies = self._session, [queued.voucher for queued in batch]
+        session.transport.send_vouchers(
+            build_voucher_batch(session.identity, session.device, batch[0].release_id, bodies)
         )
-        try:
-            self._session.transport.send_vouchers(body)
-        except EpochError as exc:
-            raise _ReleaseRefusedError(release_id) from exc
-        with self._session.state.transaction():
+        with session.state.transaction():
             self._records.mark_sent(batch)
-        return len(batch)
 
     def _send_deletions(self) -> int:
         deleted = 0
@@ -105,11 +101,3 @@ class Sender:
         with session.state.transaction():
             self._records.mark_stale(release_id)
         return self._remake_stale()
-
-
-class _ReleaseRefusedError(EpochError):
-    """The service no longer takes vouchers of this release."""
-
-    def __init__(self, release_id: bytes) -> None:
-        super().__init__("the service no longer takes vouchers of a release")
-        self.release_id = release_id

@@ -1,0 +1,1 @@
+"""Other projects that solve a part of the same problem, timed in turn with ours."""

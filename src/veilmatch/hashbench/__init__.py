@@ -1,0 +1,1 @@
+"""The benchmark of image hashes: what copies keep their hash, and which pictures share one."""

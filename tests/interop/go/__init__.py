@@ -1,0 +1,1 @@
+"""Go implementations of the formats, asked for a second opinion."""

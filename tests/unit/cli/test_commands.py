@@ -1,0 +1,264 @@
+"""What the commands do when all is well, and their --json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.integration.service.stores import open_store
+from tests.integration.service.world import Device, World, make_world
+from tests.unit.cli.conftest import Kit, Refused, snapshot
+from veilmatch.cli import build_commands
+from veilmatch.cli.main import run
+from veilmatch.errors import ConfigError
+from veilmatch.hashing.algorithms import build_hasher
+from veilmatch.hashing.picture import decode_picture
+from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.release.publish import build_release
+
+Captured = pytest.CaptureFixture[str]
+
+
+def _json(capfd: Captured, *arguments: str | Path) -> dict[str, object]:
+    capfd.readouterr()
+    assert run([*map(str, arguments), "--json"]) == 0
+    value: dict[str, object] = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
+    return value
+
+
+def test_pictures_are_the_same_for_the_same_seed(tmp_path: Path, capfd: Captured) -> None:
+    for name, seed in (("a", "7"), ("b", "7"), ("c", "8")):
+        made = _json(
+            capfd,
+            *("pictures", tmp_path / name, "--count", "6", "--seed", seed),
+            *("--width", "96", "--height", "64"),
+        )
+        assert made == {"pictures": 6, "folder": str(tmp_path / name), "seed": int(seed)}
+    assert snapshot(tmp_path / "a") == snapshot(tmp_path / "b")
+    assert snapshot(tmp_path / "a") != snapshot(tmp_path / "c")
+
+
+def test_pictures_can_go_on_in_another_folder(tmp_path: Path) -> None:
+    size = ["--width", "64", "--height", "64"]
+    assert run(["pictures", str(tmp_path / "all"), "--count", "6", *size]) == 0
+    assert run(["pictures", str(tmp_path / "rest"), "--count", "3", "--first", "3", *size]) == 0
+    whole, rest = snapshot(tmp_path / "all"), snapshot(tmp_path / "rest")
+    assert rest == {name: whole[name] for name in sorted(whole)[3:]}
+
+
+def test_pictures_have_the_size_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    assert run(["pictures", str(folder), "--count", "6", "--width", "90", "--height", "70"]) == 0
+    forms = set()
+    for path in folder.iterdir():
+        with Image.open(path) as picture:
+            assert picture.size == (90, 70)
+            forms.add(picture.format)
+    assert forms == {"JPEG", "PNG"}
+
+
+def test_pictures_have_distinct_hashes_that_pass_the_gate(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    assert run(["pictures", str(folder), "--count", "12"]) == 0
+    hasher = build_hasher("pdq")
+    results = [hasher.hash_picture(decode_picture(path.read_bytes())) for path in folder.iterdir()]
+    assert len({result.image_hash.value for result in results}) == 12
+    assert all(result.gate for result in results)
+
+
+def test_pictures_of_one_kind(tmp_path: Path) -> None:
+    assert run(["pictures", str(tmp_path / "p"), "--count", "1", "--kind", "page"]) == 0
+
+
+def test_list_of_a_folder_counts_what_it_cannot_hash(
+    kit: Kit, tmp_path: Path, capfd: Captured
+) -> None:
+    folder = tmp_path / "p"
+    assert run(["pictures", str(folder), "--count", "4"]) == 0
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "again.jpg").write_bytes((folder / "picture-000001.jpg").read_bytes())
+    made = _json(
+        capfd,
+        *("provider", "list", "--key", kit.path("one.key"), "--pictures", folder),
+        *("--out", tmp_path / "list"),
+    )
+    assert made["count"] == 4
+    refused = made["refused"]
+    assert isinstance(refused, dict)
+    assert sum(refused.values()) == 1
+    listed = parse_hash_list((tmp_path / "list").read_bytes())
+    assert len(listed.hashes) == 4
+
+
+def test_keygen_writes_a_private_key_and_a_public_file(tmp_path: Path, capfd: Captured) -> None:
+    made = _json(
+        capfd,
+        *("provider", "keygen", "--name", "Someone", "--jurisdiction", "NL"),
+        *("--out", tmp_path / "a" / "k.key"),
+    )
+    assert (tmp_path / "a" / "k.key").stat().st_mode & 0o077 == 0
+    public = json.loads((tmp_path / "a" / "k.json").read_bytes())
+    assert public.keys() == {"name", "jurisdiction", "public_key"}
+    assert made["public"] == str(tmp_path / "a" / "k.json")
+
+
+def test_second_build_follows_the_first(own_kit: Kit, capfd: Captured) -> None:
+    first = json.loads(own_kit.path("site/current.json").read_bytes())
+    k = own_kit.folder
+    made = _json(
+        capfd,
+        *("build", "--list", k / "one.list", "--list", k / "two.list"),
+        *("--provider", k / "one.json", "--provider", k / "two.json"),
+        *("--site", k / "site", "--secrets", k / "secrets"),
+    )
+    assert made["epoch"] == 2
+    assert made["hashes"] == 30
+    manifest = k / "site" / "releases" / str(made["release_id"]) / "manifest.json"
+    assert json.loads(manifest.read_bytes())["previous"] == first["release_id"]
+    assert len(list((k / "secrets").iterdir())) == 2
+
+
+def test_build_tries_other_nonces_for_a_short_list(
+    own_kit: Kit, monkeypatch: pytest.MonkeyPatch, capfd: Captured, refused: Refused
+) -> None:
+    calls: list[int] = []
+
+    def unlucky(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) < 5:
+            raise ConfigError("1 hashes find no row in the table", setting="expansion")
+        return build_release(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(build_commands, "build_release", unlucky)
+    k = own_kit.folder
+    command: list[str | Path] = [
+        *("build", "--list", k / "one.list", "--list", k / "two.list"),
+        *("--provider", k / "one.json", "--provider", k / "two.json"),
+        *("--site", k / "site", "--secrets", k / "secrets"),
+    ]
+    assert _json(capfd, *command)["epoch"] == 2
+    assert len(calls) >= 5
+    monkeypatch.setattr(
+        build_commands,
+        "build_release",
+        lambda *_, **__: (_ for _ in ()).throw(ConfigError("no row", setting="expansion")),
+    )
+    refused([str(one) for one in command], 2)
+
+
+def test_approving_twice_changes_nothing(own_kit: Kit) -> None:
+    (path,) = own_kit.path("site").rglob("approvals.json")
+    before = json.loads(path.read_bytes())
+    key, site = str(own_kit.path("one.key")), str(own_kit.path("site"))
+    assert run(["provider", "approve", "--key", key, "--site", site]) == 0
+    after = json.loads(path.read_bytes())
+    assert sorted(map(str, after["approvals"])) == sorted(map(str, before["approvals"]))
+
+
+def test_doctor(capfd: Captured) -> None:
+    facts = _json(capfd, "doctor")
+    assert facts["server_installed"] is True
+    assert facts["backend"] in ("portable", "native")
+    assert "pdq" in facts["image_hashes"]  # type: ignore[operator]
+
+
+# --- the platform -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def data(world: World, tmp_path: Path) -> Path:
+    """A store with one account that opens and one that does not, not yet worked on."""
+    folder, release = tmp_path / "data", world.current
+    with open_store(folder) as store:
+        for known in (5, 3):
+            device = Device()
+            sent = device.make(release, known=known, unknown=4)
+            store.intake.store_batches([device.accepted(release, sent)])
+    return folder
+
+
+def _work(world: World, data: Path) -> list[str | Path]:
+    return ["work", "--data", data, "--site", world.site, "--secrets", world.secrets]
+
+
+def test_work_and_cases(world: World, data: Path, tmp_path: Path, capfd: Captured) -> None:
+    assert _json(capfd, *_work(world, data), "--once") == {"vouchers": 16, "segments": 1}
+    assert _json(capfd, *_work(world, data), "--once") == {"vouchers": 0, "segments": 0}
+    listed = _json(capfd, "cases", "list", "--data", data)
+    assert listed["operator"] == {}
+    cases = listed["cases"]
+    assert isinstance(cases, list)
+    assert [case["pictures"] for case in cases] == [5]
+    sheet, case_id = tmp_path / "sheet.png", str(cases[0]["case_id"])
+    made = _json(capfd, "cases", "sheet", case_id, "--data", data, "--out", sheet)
+    assert made == {"pictures": 5, "sheet": str(sheet)}
+    assert sheet.stat().st_mode & 0o077 == 0
+    with Image.open(sheet) as picture:
+        assert picture.format == "PNG"
+
+
+def test_work_drains(world: World, data: Path, capfd: Captured) -> None:
+    done = _json(capfd, *_work(world, data), "--drain", "--interval", "0.05")
+    assert done == {"vouchers": 16, "segments": 1}
+
+
+def test_lists_name_no_account(world: World, data: Path, capfd: Captured) -> None:
+    assert run([str(one) for one in [*_work(world, data), "--once"]]) == 0
+    with open_store(data) as store:
+        accounts = list(store.opened())
+    capfd.readouterr()
+    assert run(["cases", "list", "--data", str(data), "--json"]) == 0
+    said = "".join(capfd.readouterr())
+    assert accounts
+    for account in accounts:
+        assert account.hex() not in said
+
+
+def test_refusals_that_need_a_case(
+    world: World, data: Path, tmp_path: Path, capfd: Captured, refused: Refused
+) -> None:
+    assert run([str(one) for one in [*_work(world, data), "--once"]]) == 0
+    listed = _json(capfd, "cases", "list", "--data", data)
+    case_id = str(listed["cases"][0]["case_id"])  # type: ignore[index]
+    (tmp_path / "folder").mkdir()
+    sheet = ["cases", "sheet", case_id, "--data", str(data), "--out"]
+    refused([*sheet, str(tmp_path / "folder")], 3)
+    refused([*sheet, str(data / "store.key" / "below.png")], 3)
+    unknown = ["cases", "sheet", "0" * 32, "--data", str(data), "--out", str(tmp_path / "s.png")]
+    refused(unknown, 2)
+    assert not (tmp_path / "s.png").exists()
+    (data / "store.key").write_bytes(bytes(32))
+    refused([*sheet, str(tmp_path / "s.png")], 3)
+    assert not (tmp_path / "s.png").exists()
+    (data / "store.key").unlink()
+    refused([*sheet, str(tmp_path / "s.png")], 2)
+    assert not (data / "store.key").exists()
+
+
+def test_wrong_store_key_stops_the_worker_and_loses_nothing(
+    world: World, data: Path, refused: Refused
+) -> None:
+    key = (data / "store.key").read_bytes()
+    (data / "store.key").write_bytes(bytes(32))
+    command = [str(one) for one in [*_work(world, data), "--once"]]
+    refused(command, 3)
+    (data / "store.key").write_bytes(key)
+    with open_store(data) as store:
+        store.execute("UPDATE segment SET lease_expires_at = 0")
+    assert run(command) == 0
+    with open_store(data) as store:
+        assert [len(items) for items in store.opened().values()] == [5]
+
+
+def test_lost_segment_stops_the_worker(world: World, data: Path, refused: Refused) -> None:
+    for path in (data / "segments").iterdir():
+        path.unlink()
+    refused([str(one) for one in [*_work(world, data), "--once"]], 3)

@@ -1,0 +1,218 @@
+"""The transport: what each answer becomes, how long it waits, what it never says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from tests.unit.client.house import Naps
+from veilmatch.client.transport import Patience, Transport, check_server
+from veilmatch.errors import (
+    ConfigError,
+    EncodingError,
+    EpochError,
+    Error,
+    LengthError,
+    NetworkError,
+    PolicyError,
+    SignatureError,
+)
+
+URL = "https://photos.example"
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def transport(handler: Handler, naps: Naps | None = None, **patience: float) -> Transport:
+    return Transport(
+        URL,
+        adapter=httpx.MockTransport(handler),
+        sleep=naps or Naps(),
+        uniform=lambda low, high: high,
+        patience=Patience(**patience),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, EncodingError),
+        (401, SignatureError),
+        (403, PolicyError),
+        (404, NetworkError),
+        (409, EpochError),
+        (413, LengthError),
+        (429, NetworkError),
+        (500, NetworkError),
+        (503, NetworkError),
+        (200, NetworkError),
+        (302, NetworkError),
+    ],
+)
+def test_answers_become_named_errors(status: int, error: type[Error]) -> None:
+    secret = "a-text-of-the-server"
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            status, json={"title": secret, "detail": secret}, headers={"Location": "/"}
+        )
+
+    with pytest.raises(error) as caught:
+        transport(answer).send_vouchers(b"body")
+    assert type(caught.value) is error or isinstance(caught.value, NetworkError)
+    assert secret not in str(caught.value) + caught.value.hint
+
+
+def test_waits_double_up_to_the_bound() -> None:
+    naps = Naps()
+    with pytest.raises(NetworkError):
+        transport(
+            lambda request: httpx.Response(503), naps, attempts=6, base_s=1.0, cap_s=5.0
+        ).send_vouchers(b"body")
+    assert naps.taken == [1, 2, 4, 5, 5]
+
+
+def test_retry_after_is_honoured_on_top_of_the_jitter() -> None:
+    naps = Naps()
+    with pytest.raises(NetworkError):
+        transport(
+            lambda request: httpx.Response(429, headers={"Retry-After": "7"}), naps, attempts=3
+        ).send_vouchers(b"body")
+    assert naps.taken == [7.5, 8.0]
+
+
+def test_retry_after_as_a_date() -> None:
+    naps, moment = Naps(), datetime.now(UTC) + timedelta(seconds=20)
+    header = {"Retry-After": format_datetime(moment, usegmt=True)}
+    with pytest.raises(NetworkError):
+        transport(
+            lambda request: httpx.Response(503, headers=header), naps, attempts=2
+        ).send_vouchers(b"body")
+    assert 15 < naps.taken[0] < 22
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "", "9" * 400, "Mon, 99 Foo 2020"])
+def test_odd_retry_after(value: str) -> None:
+    naps = Naps()
+    with pytest.raises(NetworkError):
+        transport(
+            lambda request: httpx.Response(429, headers={"Retry-After": value}), naps, attempts=2
+        ).send_vouchers(b"body")
+    assert all(nap <= 0.5 for nap in naps.taken)
+
+
+def test_longer_wait_than_the_bound_is_not_waited() -> None:
+    naps = Naps()
+    with pytest.raises(NetworkError, match="busy"):
+        transport(
+            lambda request: httpx.Response(429, headers={"Retry-After": "3600"}), naps
+        ).send_vouchers(b"body")
+    assert naps.taken == []
+
+
+def test_broken_connections_are_tried_again() -> None:
+    tries: list[bytes] = []
+
+    def flaky(request: httpx.Request) -> httpx.Response:
+        tries.append(request.read())
+        if len(tries) < 3:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(204)
+
+    transport(flaky).send_vouchers(b"body")
+    assert tries == [b"body"] * 3
+
+
+@pytest.mark.parametrize(
+    "failure", [httpx.ReadTimeout("slow"), httpx.ConnectError("no"), httpx.ReadError("broken")]
+)
+def test_unreachable_service(failure: httpx.TransportError) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise failure
+
+    with pytest.raises(NetworkError) as caught:
+        transport(fail).fetch_current_release()
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b'{"release_id": "00"}',
+        b'{"release_id": "' + b"AB" * 32 + b'", "epoch": 1}',
+        b'{"release_id": "' + b"ab" * 32 + b'", "epoch": 0}',
+        b'{"release_id": "' + b"ab" * 32 + b'", "epoch": 1, "more": 2}',
+        b"[" * 100_000,
+    ],
+)
+def test_odd_release_answers(body: bytes) -> None:
+    with pytest.raises((EncodingError, LengthError)):
+        transport(
+            lambda request: httpx.Response(200, stream=httpx.ByteStream(body))
+        ).fetch_current_release()
+
+
+def test_huge_answer_is_cut_off() -> None:
+    with pytest.raises(NetworkError, match="larger"):
+        transport(
+            lambda request: httpx.Response(200, stream=httpx.ByteStream(bytes(5 << 20)))
+        ).fetch_document(bytes(32), "manifest.json")
+
+
+def test_nothing_private_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        transport(lambda request: httpx.Response(204)).send_vouchers(b"private-body")
+    assert "private-body" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        "",
+        "photos.example",
+        "ftp://photos.example",
+        "https://",
+        "https://user:password@photos.example",
+        "https://photos.example/?x=1",
+        "https://photos.example/#x",
+        "http://photos.example",
+        "http://10.0.0.1",
+        "https://[::1",
+        "https://photos.example:99999999",
+    ],
+)
+def test_unusable_addresses(server: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_server(server)
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("server", "kept"),
+    [
+        ("https://photos.example/", "https://photos.example"),
+        ("https://photos.example/match/", "https://photos.example/match"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://localhost:8080/", "http://localhost:8080"),
+    ],
+)
+def test_usable_addresses(server: str, kept: str) -> None:
+    assert check_server(server) == kept
+
+
+def test_address_with_a_path_is_kept_in_requests() -> None:
+    asked: list[str] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(204)
+
+    Transport(f"{URL}/match", adapter=httpx.MockTransport(note)).send_deletion(b"body")
+    assert asked == ["/match/v1/vouchers"]

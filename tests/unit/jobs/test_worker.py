@@ -1,0 +1,222 @@
+"""The worker over a real store: what opens, what does not, and what a fault leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.service.world import SMALL, Device, Sent, World, make_world
+from tests.unit.store.conftest import House, HouseMaker, make_house
+from veilmatch.errors import ConfigError, StoreError
+from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.jobs.worker import LEASE_S, Worker
+from veilmatch.release.manifest import Parameters
+from veilmatch.store.database import read_counters
+from veilmatch.store.release_site import ReleaseSite
+from veilmatch.voucher.asset import Kind
+
+__all__ = ["make_house"]  # a fixture of the store's tests
+
+OTHER = Parameters(min_shares=5, dhf_width=8, delta_max=3, ad_len=512)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Two releases, with different thresholds; the second is current."""
+    made = make_world(tmp_path_factory.mktemp("world"))
+    made.publish(OTHER)
+    return made
+
+
+@pytest.fixture
+def house(make_house: HouseMaker) -> House:
+    return make_house()
+
+
+def _worker(house: House, world: World) -> Worker:
+    return Worker(
+        house.work(),
+        house.cases(),
+        ReleaseSite(world.site),
+        FileKeyProvider(world.secrets),
+        lambda: house.now,
+    )
+
+
+def _send(house: House, world: World, device: Device, sent: list[Sent], release: int = 0) -> None:
+    house.intake().store_batches([device.accepted(world.releases[release], sent)])
+    house.intake().seal_all()
+
+
+def test_enough_matches_open_and_one_fewer_does_not(house: House, world: World) -> None:
+    enough, few = Device(), Device()
+    release = world.releases[0]
+    _send(house, world, enough, enough.make(release, known=SMALL.min_shares, unknown=3))
+    _send(house, world, few, few.make(release, known=SMALL.min_shares - 1, unknown=3))
+    summary = _worker(house, world).run()
+    assert (summary.segments, summary.vouchers, summary.cases) == (2, 13, 1)
+    assert house.cases().item_count(enough.pseudonym) == SMALL.min_shares
+    assert house.cases().item_count(few.pseudonym) == 0
+
+
+def test_synthetic_and_null_vouchers_open_nothing(house: House, world: World) -> None:
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, unknown=6, kind=Kind.SYNTHETIC))
+    _send(house, world, device, device.make(release, known=6, kind=Kind.NULL))
+    _worker(house, world).run()
+    assert house.cases().list_cases() == []
+    assert house.scalar("SELECT count(*) FROM share") == 6
+
+
+def test_two_releases_in_one_segment(house: House, world: World) -> None:
+    one, other = Device(), Device()
+    house.intake().store_batches(
+        [
+            one.accepted(world.releases[0], one.make(world.releases[0], known=4)),
+            other.accepted(world.releases[1], other.make(world.releases[1], known=5)),
+        ]
+    )
+    house.intake().seal_all()
+    assert _worker(house, world).run().cases == 2
+
+
+def test_shares_of_two_thresholds_do_not_add_up(house: House, world: World) -> None:
+    device = Device()
+    _send(house, world, device, device.make(world.releases[0], known=3), 0)
+    _send(house, world, device, device.make(world.releases[1], known=4), 1)
+    _worker(house, world).run()
+    assert house.cases().list_cases() == []
+
+
+def test_account_with_two_groups_is_looked_at_again_after_a_fault(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both groups open; the worker ends between them; the next one opens the other."""
+    device = Device()
+    _send(house, world, device, device.make(world.releases[0], known=4), 0)
+    _send(house, world, device, device.make(world.releases[1], known=5), 1)
+    worker = _worker(house, world)
+    real, calls = worker._open, iter(range(10))
+
+    def open_first_only(group: object) -> bool:
+        if next(calls) == 1:
+            raise StoreError("the worker ended here")
+        return real(group)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "_open", open_first_only)
+    with pytest.raises(StoreError):
+        worker.run()
+    assert house.cases().item_count(device.pseudonym) in (4, 5)
+    _worker(house, world).run()
+    assert house.cases().item_count(device.pseudonym) == 9
+
+
+def test_every_step_may_be_the_last(house: House, world: World) -> None:
+    """End the worker at each of its writes in turn: what opens is the same."""
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, known=5, unknown=2))
+    steps = ("finish_segment", "mark_checked", "save_opening")
+    for name in steps:
+        worker = _worker(house, world)
+        holder = worker._cases if name == "save_opening" else worker._work
+        setattr(holder, name, _refuse)
+        with pytest.raises(StoreError):
+            worker.run()
+        house.now += LEASE_S
+    _worker(house, world).run()
+    assert house.cases().item_count(device.pseudonym) == 5
+    assert read_counters(house.database)["cases"] == 1
+
+
+def _refuse(*_: object) -> None:
+    raise StoreError("the worker ended here")
+
+
+def test_killed_workers_segment_waits_for_its_lease(house: House, world: World) -> None:
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, known=4))
+    assert house.work().lease_segment(house.now, LEASE_S) is not None  # and is never heard of
+    house.now += LEASE_S - 1
+    assert _worker(house, world).run().segments == 0
+    house.now += 1
+    assert _worker(house, world).run().cases == 1
+
+
+def test_voucher_signed_by_another_key_is_no_match(house: House, world: World) -> None:
+    """The batch is signed well, but a voucher inside it is not: counted, never a share."""
+    device, release = Device(), world.releases[0]
+    (sent,) = device.make(release, known=1)
+    broken = Sent(sent.asset_id, sent.body[:-1] + bytes([sent.body[-1] ^ 1]))
+    _send(house, world, device, [broken])
+    _worker(house, world).run()
+    assert house.scalar("SELECT count(*) FROM share") == 0
+    assert read_counters(house.database)["work invalid"] == 1
+
+
+def test_too_many_synthetics_go_to_an_operator_and_make_no_case(house: House, world: World) -> None:
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, known=4))
+    _send(house, world, device, device.make(release, unknown=60, kind=Kind.SYNTHETIC))
+    _worker(house, world).run()
+    assert house.cases().list_cases() == []
+    assert house.cases().operator_counts() == {"overload": 1}
+
+
+def test_matches_that_do_not_open_go_to_an_operator(house: House, world: World) -> None:
+    """Shares of the right polynomial whose sealed data belong to nobody: an anomaly."""
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, known=4))
+    worker = _worker(house, world)
+    worker.open_changed = lambda: 0  # type: ignore[method-assign]
+    worker.run()
+    crypter = house.crypter
+    for account, asset_id, sealed in house.rows(
+        "SELECT account, asset_id, sealed_share FROM share"
+    ):
+        assert isinstance(account, bytes)
+        assert isinstance(asset_id, bytes)
+        assert isinstance(sealed, bytes)
+        share = bytearray(crypter.open(sealed, "share", account + asset_id, "share"))
+        share[-1] ^= 1
+        changed = crypter.seal(bytes(share), "share", account + asset_id, "share")
+        with house.database.transaction() as connection:
+            connection.exec_driver_sql(
+                "UPDATE share SET sealed_share = ? WHERE asset_id = ?", (changed, asset_id)
+            )
+    _worker(house, world).run()
+    assert house.cases().list_cases() == []
+    assert house.cases().operator_counts() == {"anomaly": 1}
+
+
+def test_progress_is_reported(house: House, world: World) -> None:
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, unknown=7))
+    seen: list[int] = []
+    report: Callable[[int], None] = seen.append
+    _worker(house, world).run(report)
+    assert sum(seen) == 7
+
+
+def test_secret_of_another_release_is_named(world: World, tmp_path: Path) -> None:
+    first, second = world.releases[0].release_id, world.releases[1].release_id
+    data = (world.secrets / f"{first.hex()}.secret").read_bytes()
+    (tmp_path / f"{second.hex()}.secret").write_bytes(data)
+    with pytest.raises(ConfigError):
+        FileKeyProvider(tmp_path).load(second)
+    with pytest.raises(ConfigError):
+        FileKeyProvider(tmp_path).load(first)
+
+
+def test_secret_files_are_private(world: World) -> None:
+    for path in world.secrets.iterdir():
+        assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"x" * 10, b"\xff" * 4096, b"\x00" * 5000])
+def test_damaged_secret_is_refused(world: World, tmp_path: Path, data: bytes) -> None:
+    release_id = world.releases[0].release_id
+    (tmp_path / f"{release_id.hex()}.secret").write_bytes(data)
+    with pytest.raises(ValueError):
+        FileKeyProvider(tmp_path).load(release_id)

@@ -1,0 +1,1 @@
+"""Tests of the log and of those who watch it."""

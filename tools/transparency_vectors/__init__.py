@@ -1,0 +1,1 @@
+"""Cases of the transparency vectors; see ``gen_transparency_vectors.py``."""
