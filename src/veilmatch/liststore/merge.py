@@ -78,7 +78,7 @@ class Merge:
         self.connection.execute(
             f"CREATE TABLE rows AS SELECT {names} FROM read_csv({quote(spool)}, "  # noqa: S608
             f"auto_detect=false, header=false, delim=',', quote='\"', escape='\"', "
-            f"nullstr={quote(NOTHING)}, max_line_size=4000000, parallel=true, "
+            f"nullstr={quote(NOTHING)}, max_line_size=1000000, buffer_size=4000000, parallel=true, "
             f"columns={{{columns}}})"
         )
 
@@ -189,11 +189,14 @@ class Merge:
         gone = "w.record IS NOT NULL AND n.here IS NULL" if self.is_update else "n.here IS NULL"
         gone = f"({gone} AND o.state <> 'withdrawn')"
         why = "withdrawn by the source" if self.is_update else "gone from the list"
-        special = {"state": "'withdrawn'", "reason": quote(why)}
+        special = {
+            "state": f"WHEN {gone} THEN 'withdrawn' ",
+            "reason": f"WHEN {gone} THEN {quote(why)} ",
+            # The tombstone's own time, so that an older record that comes late stays out.
+            "source_at": "WHEN w.record IS NOT NULL THEN greatest(o.source_at, w.moment) ",
+        }
         seen = ", ".join(
-            f"CASE WHEN {fresh} THEN n.{name} "
-            + (f"WHEN {gone} THEN {special[name]} " if name in special else "")
-            + f"ELSE o.{name} END AS {name}"
+            f"CASE WHEN {fresh} THEN n.{name} {special.get(name, '')}ELSE o.{name} END AS {name}"
             for name in _SEEN
         )
         change = (

@@ -171,7 +171,7 @@ class HashSharingClient:
             try:
                 handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE)
                 with os.fdopen(handle, "wb") as out:
-                    for piece in response.iter_raw():
+                    for piece in response.iter_bytes():
                         length += len(piece)
                         if length > MAX_PAGE_LEN:
                             raise NetworkError("the service's page is larger than any should be")
