@@ -21,25 +21,26 @@ from veilmatch.reporting.worker import ReportWorker, WorkerSettings
 SETTINGS = WorkerSettings(lease_s=1, base_s=0, max_opens=100_000, max_attempts=100_000)
 
 
-def work(folder: Path, address: str) -> None:
+def work(folder: Path, body: CyberTipline) -> None:
     """Send reports until killed."""
     outbox = open_outbox(folder)
-    with CyberTipline(address, CREDENTIALS, timeout_s=2.0) as body:
-        while True:
-            worker = ReportWorker(
-                outbox, {NAME: body}, lambda: int(time.time()), random.random, SETTINGS
-            )
-            worker.run_due()
-            time.sleep(0.02)
+    while True:
+        worker = ReportWorker(
+            outbox, {NAME: body}, lambda: int(time.time()), random.random, SETTINGS
+        )
+        worker.run_due()
+        time.sleep(0.02)
 
 
 def main() -> None:
     """Fork a worker for each line read; reap it when the next line says that it is dead."""
-    folder, address = Path(sys.argv[1]), sys.argv[2]
+    folder = Path(sys.argv[1])
+    # Made once, for it loads certificates; it has no connection yet that children could share.
+    body = CyberTipline(sys.argv[2], CREDENTIALS, timeout_s=2.0)
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:
-            work(folder, address)
+            work(folder, body)
         sys.stdout.write(f"{child}\n")
         sys.stdout.flush()
         sys.stdin.readline()
