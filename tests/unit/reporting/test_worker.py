@@ -297,8 +297,8 @@ def test_a_receipt_that_differs_is_shown_and_nothing_is_sent_again(house: House)
     house.queue()
     finish = house.body.finish_report
 
-    def other_files(number: int) -> Answer:
-        return replace(finish(number), file_ids=("somebody-elses",))
+    def other_files(report_number: int) -> Answer:
+        return replace(finish(report_number), file_ids=("somebody-elses",))
 
     house.body.finish_report = other_files  # type: ignore[method-assign]
     house.worker().run_due()
