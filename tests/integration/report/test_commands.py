@@ -54,7 +54,8 @@ def _last_json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_a_dry_run(tmp_path: Path, credentials: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draft = write_draft(tmp_path / "draft")
     with running_simulator() as site:
-        send = ("send", "--data", tmp_path / "data", "--credentials", credentials)
+        send: tuple[str | Path, ...] = ("send", "--data", tmp_path / "data")
+        send += ("--credentials", credentials)
         send += ("--host", site.address, "--drain", "--json")
         _run(*send, "--draft", draft)
         assert _last_json(capsys) == {"finished": 1, "dead": 0}
@@ -120,13 +121,18 @@ def test_a_dead_report_is_sent_again_when_asked(
 ) -> None:
     with running_simulator() as site:
         submit = site.simulator.book.submit
-        site.simulator.book.submit = lambda _: Outcome(4100)  # type: ignore[method-assign]
-        send = ("send", "--data", tmp_path / "data", "--credentials", credentials)
+
+        def refuse(document: bytes) -> Outcome:
+            return Outcome(4100)
+
+        site.simulator.book.submit = refuse  # type: ignore[method-assign]
+        send: tuple[str | Path, ...] = ("send", "--data", tmp_path / "data")
+        send += ("--credentials", credentials)
         send += ("--host", site.address, "--json")
         _run(*send, "--draft", write_draft(tmp_path / "draft"))
         assert _last_json(capsys) == {"finished": 0, "dead": 1}
         _run("status", "--data", tmp_path / "data")
-        assert "dead (refused-content)" in capsys.readouterr().out
+        assert "dead  (refused-content)" in capsys.readouterr().out
         site.simulator.book.submit = submit  # type: ignore[method-assign]
         _run(*send)
         assert _last_json(capsys) == {"finished": 0, "dead": 0}

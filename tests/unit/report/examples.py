@@ -137,7 +137,7 @@ class Maximal:
         for slot in slots_of(kind):
             self.seen.add((kind.__name__, slot.xml_name))
             if slot.is_flags:
-                values[slot.field_name] = frozenset(list(slot.kinds[0]))
+                values[slot.field_name] = frozenset(slot.kinds[0].__members__.values())
             elif slot.is_many:
                 kinds = slot.kinds if len(slot.kinds) > 1 else slot.kinds * 2
                 values[slot.field_name] = tuple(self.value(slot, one) for one in kinds)
