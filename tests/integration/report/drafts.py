@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.unit.report.examples import fit_details, fit_report
-
 from veilmatch.report.serialize import to_xml
 
 CASE = "0123456789abcdef0123456789abcdef"

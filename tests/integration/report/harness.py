@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from tests.unit.report.examples import CONTEXT, fit_draft
 
+from tests.unit.report.examples import CONTEXT, fit_draft
 from veilmatch.report.check import check_report
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.reporting.settings import Credentials

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import typer
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from tests.integration.report.drafts import CASE, CONTENT, write_draft
 from tests.integration.report.harness import running_simulator
 from tests.unit.report.test_check import XSD
-
 from veilmatch.cli import report_commands
 from veilmatch.errors import ConfigError, EncodingError, Error, InputError, VerificationError
 from veilmatch.hazmat.signing import SigningKey

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.integration.report.harness import (
     Site,
     contents_of,
@@ -17,7 +18,6 @@ from tests.integration.report.harness import (
     running_simulator,
 )
 from tests.unit.report.test_check import XSD
-
 from veilmatch.report.model.answers import Action
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.reporting.reconcile import list_reports, reconcile

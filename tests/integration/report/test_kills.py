@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.integration.report.harness import (
     contents_of,
     open_outbox,
     queue_report,
     running_simulator,
 )
-
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.reporting.reconcile import list_reports, reconcile
 from veilmatch.reporting.tables import State

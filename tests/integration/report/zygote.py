@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 from tests.integration.report.harness import CREDENTIALS, open_outbox
-
 from veilmatch.reporting.transport import NAME, CyberTipline
 from veilmatch.reporting.worker import ReportWorker, WorkerSettings
 
