@@ -132,13 +132,21 @@ def test_an_upload_of_unknown_outcome_is_never_repeated_into_the_same_report(
     assert len(house.book.retracted) == 1
 
 
-def test_a_changed_upload_is_found_by_its_digest(house: House) -> None:
-    wrong = Answer(Action.CONTINUE, report_number=1, file_id="aa", file_md5="0" * 32)
-    house.body.answers = {"file": [wrong]}
+@pytest.mark.parametrize("wrong", [{"file_md5": "0" * 32}, {"file_md5": None}, {"file_id": ""}])
+def test_a_changed_upload_is_found_by_its_digest(
+    house: House, wrong: dict[str, str | None]
+) -> None:
     house.queue()
+    send = house.body.send_file
+
+    def changed(report_number: int, content: bytes) -> Answer:
+        house.body.send_file = send  # type: ignore[method-assign]
+        return replace(send(report_number, content), **wrong)  # type: ignore[arg-type]
+
+    house.body.send_file = changed  # type: ignore[method-assign]
     house.worker().run_due()
     _check_sent(house)
-    assert house.body.calls.count("open") == 2
+    assert (house.body.calls.count("open"), len(house.book.retracted)) == (2, 1)
 
 
 def test_a_lapsed_window_opens_a_new_report(house: House) -> None:
