@@ -11,10 +11,8 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -128,22 +126,12 @@ def _check_book(finished: list[BookedReport], confirmed: set[bytes]) -> None:
             assert (file.details.report_id, file.details.file_id) == (one.number, file_id)
 
 
-@pytest.fixture
-def quick_folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is one: what a killed process wrote is kept there too."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
-        yield Path(folder)
-
-
 @pytest.mark.faults
-def test_kills_lose_and_double_nothing(
-    quick_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_kills_lose_and_double_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng, confirmed = random.Random(SEED), set[bytes]()
-    outbox = open_outbox(quick_folder)
+    outbox = open_outbox(tmp_path)
     with running_simulator(FaultPlan(FAULT_RATE, seed=SEED)) as site:
-        pair = [Workers(quick_folder, site.address) for _ in range(2)]
+        pair = [Workers(tmp_path, site.address) for _ in range(2)]
         try:
             states = _kill_often(pair, outbox, rng, confirmed)
             _drain(pair[0], outbox)

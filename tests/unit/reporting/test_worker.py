@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.reporting.house import CONTENTS, KEY, SETTINGS, House
+from tests.unit.reporting.memory import quick_folder
 from veilmatch.errors import ConfigError, ProtocolError
 from veilmatch.report.body import Answer
 from veilmatch.report.model.answers import Action
@@ -74,12 +74,12 @@ def test_queueing_twice_sends_once(house: House) -> None:
     _check_sent(house)
 
 
-def test_dying_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_dying_at_any_moment_loses_and_doubles_nothing() -> None:
     at, died = 0, True
     while died:
         at += 1
-        with TemporaryDirectory(dir=tmp_path) as folder:
-            house = House(Path(folder))
+        with quick_folder() as folder:
+            house = House(folder)
             house.queue()
             died = house.run_and_die(at)
             house.worker().run_due()
@@ -92,8 +92,8 @@ def test_dying_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
 @settings(max_examples=6, deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=6))
 def test_dying_again_and_again_loses_and_doubles_nothing(moments: list[int]) -> None:
-    with TemporaryDirectory() as folder:
-        house = House(Path(folder))
+    with quick_folder() as folder:
+        house = House(folder)
         house.queue()
         house.queue(b"l" * 16)
         for at in moments:
@@ -242,8 +242,8 @@ def test_a_body_that_never_works_ends_with_a_person(house: House) -> None:
 
 
 def test_waits_grow_and_have_an_end() -> None:
-    with TemporaryDirectory() as folder:
-        house = House(Path(folder), WorkerSettings(lease_s=5, base_s=10, max_s=100))
+    with quick_folder() as folder:
+        house = House(folder, WorkerSettings(lease_s=5, base_s=10, max_s=100))
         house.body.answers = {"open": [UNREACHABLE] * 8}
         house.queue()
         waits = []
