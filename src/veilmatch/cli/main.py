@@ -44,6 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "picture_commands": ("pictures",),
     "hash_commands": ("hash",),
     "doctor_commands": ("doctor",),
+    "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
