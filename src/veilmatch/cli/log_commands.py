@@ -188,7 +188,7 @@ def log_attest(
         "jurisdiction": provider.jurisdiction,
         "content_class": listed.content_class,
         "algorithm": listed.algorithm,
-        "count": len(listed.rows),
+        "count": len(listed.hashes),
         "as_of_at": _now(),
     }
     subject = Subject("hash list", listed.commitment)

@@ -139,7 +139,7 @@ class Log:
         known = read_verified_entries(last, self._folder.read)
         entries = [hash_statement(one.payload) for one in envelopes]
         fresh = [entry for entry in dict.fromkeys(entries) if entry not in set(known)]
-        sizes = self._ask_sizes(last, row.size)  # 3
+        sizes = self._ask_sizes(last, row)  # 3
         for envelope in envelopes:
             self._folder.add_envelope(envelope)  # 4
         if fresh:
@@ -175,7 +175,7 @@ class Log:
         if row.pending and last.size == row.size:
             self._swap(row, _settled(row))  # it was published; only the row was left
         elif row.pending:
-            sizes = self._ask_sizes(last, row.size)
+            sizes = self._ask_sizes(last, row)
             last = self._finish(row, last, sizes).checkpoint
         return _settled(row), last
 
@@ -195,7 +195,7 @@ class Log:
                 found.setdefault(url.decode(errors="replace"), []).append(key)
         return found
 
-    def _ask_sizes(self, last: Checkpoint, most: int) -> dict[str, int]:
+    def _ask_sizes(self, last: Checkpoint, row: SignedTree) -> dict[str, int]:
         """Ask the witnesses for the sizes they know, with a checkpoint signed long ago.
 
         A witness that cannot be reached says nothing; as many as meet the quorum must answer.
@@ -213,8 +213,8 @@ class Log:
                 sizes[address] = self._ask(address, request).size
             except _NO_ANSWER as exc:
                 problem = exc
-        if any(size > most for size in sizes.values()):
-            raise RollbackError("a witness knows a larger tree than this log", hint=_RETIRE)
+        for size in sizes.values():
+            self._check_size(size, row)
         reached = [
             name
             for name, key in self._policy.witnesses.items()
@@ -223,6 +223,15 @@ class Log:
         if not self._policy.is_met(reached):
             raise problem
         return sizes
+
+    def _check_size(self, size: int, row: SignedTree) -> None:
+        """Stop if a witness knows a larger tree than this log."""
+        if size <= row.size:
+            return
+        if self._trees.read(self._origin) != row:
+            # It is committed before a witness sees it; so another program of ours went on.
+            raise ProtocolError("another program appends to this log", hint="run it again")
+        raise RollbackError("a witness knows a larger tree than this log", hint=_RETIRE)
 
     def _finish(
         self, row: SignedTree, last: Checkpoint, sizes: dict[str, int]
@@ -238,25 +247,22 @@ class Log:
         verify_may_sign(checkpoint, last, sizes.values())
         note = sign_note(checkpoint.to_bytes(), [self._signer], at_s=0)
         # 8.
-        note = self._gather(note, checkpoint, sizes)
+        note = self._gather(note, row, sizes)
         verified = verify_checkpoint(note, self._policy)
         # 9. Nobody can publish a larger tree between the comparison and this one.
         self._swap(row, _settled(row), before=lambda: self._folder.write_checkpoint(note))
         return verified
 
-    def _gather(
-        self, note: SignedNote, checkpoint: Checkpoint, sizes: dict[str, int]
-    ) -> SignedNote:
+    def _gather(self, note: SignedNote, row: SignedTree, sizes: dict[str, int]) -> SignedNote:
         """Ask each witness that answered to sign, from the size it knows."""
-        reader = TreeReader(checkpoint.size, self._folder.read)
+        reader = TreeReader(row.size, self._folder.read)
         signed = note
         for address, keys in self._addresses().items():
             size = sizes.get(address)
             for _ in range(_TRIES if size is not None else 0):
                 assert size is not None
-                if size > checkpoint.size:
-                    raise RollbackError("a witness knows a larger tree", hint=_RETIRE)
-                proof = build_consistency_proof(size, checkpoint.size, reader.read_subtree)
+                self._check_size(size, row)
+                proof = build_consistency_proof(size, row.size, reader.read_subtree)
                 try:
                     reply = self._ask(address, AddCheckpoint(size, proof, note))
                     if reply.cosignatures:

@@ -26,6 +26,8 @@ APPLICATION_ID = 0x564D4C47  # "VMLG"
 _KEY_FORMAT = "veilmatch-note-key-v1"
 _KEY_LEN_MAX = 4096
 _BUSY_S = 30.0
+SYNCHRONOUS = "FULL"
+"""A commit is on the disk before anything leaves."""
 _TABLE = """CREATE TABLE IF NOT EXISTS tree (
     origin TEXT PRIMARY KEY,
     size INTEGER NOT NULL,
@@ -134,7 +136,7 @@ class SignedTrees:
         """Run one durable transaction that waits for others and excludes them."""
         try:
             with closing(sqlite3.connect(self._path, _BUSY_S, isolation_level=None)) as connection:
-                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection
