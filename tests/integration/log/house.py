@@ -42,7 +42,7 @@ class Nursery:
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8")
 
-    def start(self, *arguments: str | Path) -> int:
+    def start(self, *arguments: object) -> int:
         """Start a command and give its number."""
         child = self._ask([str(one) for one in arguments])
         self._running.add(child)
@@ -58,7 +58,7 @@ class Nursery:
         os.kill(child, signal.SIGKILL)  # not yet waited for: the number is still its own
         return self.join(child)
 
-    def run(self, *arguments: str | Path) -> int:
+    def run(self, *arguments: object) -> int:
         """Run a command to its end."""
         return self.join(self.start(*arguments))
 
@@ -135,7 +135,7 @@ class House:
         """End a witness at once."""
         self.nursery.kill(self.running.pop(name))
 
-    def append(self, *envelopes: Path) -> list[str | Path]:
+    def append(self, *envelopes: Path) -> list[object]:
         """The command that appends."""
         options = ["--log", self.log, "--state", self.state, "--policy", self.policy]
         return ["log", "append", *options, *envelopes]
