@@ -63,7 +63,7 @@ def _request(method: str, url: str, host: str, body: bytes, len_max: int) -> htt
                     raise NetworkError("an answer is longer than it may be", hint=_HINT)
             kind = {"content-type": response.headers.get("content-type", "")}
             return httpx.Response(response.status_code, headers=kind, content=b"".join(parts))
-    except httpx.HTTPError as exc:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as exc:
         raise NetworkError("the other side cannot be reached", hint=_HINT) from exc
 
 

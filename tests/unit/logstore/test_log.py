@@ -187,6 +187,18 @@ def test_another_tree_of_the_same_size_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.attacks
+def test_a_witness_with_another_tree_of_this_size_stops_the_log(tmp_path: Path) -> None:
+    other, house = House(tmp_path / "other"), House(tmp_path / "house")
+    other.log().append([envelope(1)])
+    house.log().append([envelope(0)])
+    house.witnesses["us"] = other.witnesses["us"]
+    before = house.trees.read(ORIGIN)
+    with pytest.raises(DuplicateError):
+        house.log().append([envelope(2)])
+    assert house.trees.read(ORIGIN) == before
+
+
+@pytest.mark.attacks
 def test_a_changed_tile_stops_the_log(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.log().append([envelope(0), envelope(1)])
