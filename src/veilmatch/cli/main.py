@@ -37,14 +37,17 @@ _EXIT_CODES: tuple[tuple[type[Error], int], ...] = (
 # that a client without the server extra has its commands, and starts fast.
 MODULES: dict[str, tuple[str, ...]] = {
     "provider_commands": ("provider",),
+    "list_commands": ("list",),
     "build_commands": ("build",),
     "service_commands": ("serve", "work", "cases"),
     "client_commands": ("client",),
+    "report_commands": ("report",),
     "demo_commands": ("demo",),
     "picture_commands": ("pictures",),
     "hash_commands": ("hash",),
     "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
+    "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)

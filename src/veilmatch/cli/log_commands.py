@@ -1,0 +1,353 @@
+"""``veilmatch log``, ``witness``, ``monitor``, ``audit`` and ``audit-bundle``."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veilmatch.cli.console import out as screen
+from veilmatch.cli.console import print_json, say
+from veilmatch.cli.provider_commands import load_provider_key
+from veilmatch.errors import ConfigError, UnavailableError
+from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.logstore.audit_file import MARKS, audit_files, verdict
+from veilmatch.logstore.follow import Follower
+from veilmatch.logstore.log import Log, begin_log
+from veilmatch.logstore.log_folder import FILE_LEN_MAX, LogFolder, read_note
+from veilmatch.logstore.remote import ask_witness, open_log
+from veilmatch.logstore.state import SignedTrees, load_note_signer, save_note_key
+from veilmatch.logstore.statements import build_bundle, build_release_statement
+from veilmatch.secret import SecretBytes
+from veilmatch.store.files import read_file, write_atomic
+from veilmatch.store.release_site import MANIFEST, TABLE, ReleaseSite
+from veilmatch.table.blinded_table import parse_table, verify_rows
+from veilmatch.transparency.checkpoint import parse_checkpoint
+from veilmatch.transparency.entries.audit import Outcome
+from veilmatch.transparency.entries.bundle import Trust, parse_trust
+from veilmatch.transparency.entries.canonical import Json
+from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject, parse_statement
+from veilmatch.transparency.entries.envelope import (
+    Envelope,
+    StatementSigner,
+    derive_statement_signer,
+    parse_envelope,
+    sign_payload,
+)
+from veilmatch.transparency.key import SignatureType, VerifierKey, parse_verifier_key
+from veilmatch.transparency.policy import POLICY_LEN_MAX, Policy, parse_policy
+
+log_app = typer.Typer(no_args_is_help=True, help="Log operators: begin, append, show, state.")
+witness_app = typer.Typer(no_args_is_help=True, help="Witnesses: begin, serve.")
+
+KEY, STATE = "note.key", "trees.sqlite"
+_DAY_S = 86_400
+_COLOURS = {Outcome.OK: "green", Outcome.FAILED: "bold red", Outcome.SKIPPED: "yellow"}
+
+Folder = Annotated[Path, typer.Option(help="Folder of the log's public files.")]
+State = Annotated[Path, typer.Option(help="Folder of the key and the database; keep it apart.")]
+PolicyFile = Annotated[Path, typer.Option(help="The policy: log, witnesses, quorum.")]
+Where = Annotated[str, typer.Argument(help="A log: its folder, or its http(s) address.")]
+ProviderKeys = Annotated[list[Path], typer.Option("--key", help="A signer's private key file.")]
+Out = Annotated[Path, typer.Option(help="Where the file goes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
+
+
+def _read_policy(path: Path) -> Policy:
+    return parse_policy(read_file(path, "the policy", max_len=POLICY_LEN_MAX))
+
+
+def _read_trust(path: Path) -> Trust:
+    return parse_trust(read_file(path, "the trust file", max_len=FILE_LEN_MAX))
+
+
+def _read_envelope(path: Path) -> Envelope:
+    return parse_envelope(read_file(path, "the signed statement", max_len=FILE_LEN_MAX))
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def _make_key(state: Path, name: str, kind: SignatureType) -> VerifierKey:
+    """Make the database before the key: a key without its database is refused ever after."""
+    if (state / KEY).exists():
+        raise ConfigError(f"there is a key already: {state / KEY}", hint="choose another folder")
+    SignedTrees(state / STATE, make=True)
+    seed = SecretBytes.generate().reveal()
+    return save_note_key(state / KEY, name, kind, seed).key
+
+
+@log_app.command(name="init")
+def log_init(
+    origin: Annotated[str, typer.Option(help="Name of the log, for ever: log.example/lists.")],
+    log: Folder,
+    state: State,
+    as_json: AsJson = False,
+) -> None:
+    """Begin a log: a key, a database, and the empty tree."""
+    folder = LogFolder(log)
+    if folder.has_checkpoint():
+        raise ConfigError(f"there is a log already: {log}", hint="give another folder")
+    key = _make_key(state, origin, SignatureType.ED25519)
+    begin_log(folder, SignedTrees(state / STATE), load_note_signer(state / KEY))
+    say(f"log {origin} begun in {log}\nits line in a policy:\nlog {key.to_bytes().decode()}")
+    if as_json:
+        print_json({"origin": origin, "key": key.to_bytes().decode()})
+
+
+@log_app.command(name="append")
+def log_append(
+    log: Folder,
+    state: State,
+    policy: PolicyFile,
+    statements: Annotated[
+        list[Path] | None, typer.Argument(help="Signed statements; none to be witnessed anew.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Append signed statements, have the witnesses sign, publish the checkpoint."""
+    envelopes = [_read_envelope(path) for path in statements or []]
+    for envelope in envelopes:
+        parse_statement(envelope.payload)  # nothing is published if one of them is malformed
+    trees, signer = SignedTrees(state / STATE), load_note_signer(state / KEY)
+    done = Log(LogFolder(log), trees, signer, _read_policy(policy), ask_witness).append(envelopes)
+    size = done.published.checkpoint.size
+    witnesses = sorted(name.decode(errors="replace") for name in done.published.witnesses)
+    say(f"{done.new_count} new entries; {size} in all; witnessed by {', '.join(witnesses) or '-'}")
+    if as_json:
+        found = {"places": list(done.places), "new": done.new_count, "size": size}
+        print_json({**found, "witnesses": witnesses})
+
+
+@log_app.command(name="show")
+def log_show(
+    where: Where,
+    policy: Annotated[Path | None, typer.Option(help="Verify the log by this policy.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a log's newest checkpoint and its entries, verified if a policy is given."""
+    read = open_log(where)
+    if policy is None:
+        checkpoint = parse_checkpoint(read_note(read).text)
+        say(f"{checkpoint.origin}: {checkpoint.size} entries (not verified: no --policy)")
+        if as_json:
+            found = {"origin": checkpoint.origin, "size": checkpoint.size}
+            print_json({**found, "verified": False})
+        return
+    view = Follower(read, _read_policy(policy)).look(now_s=_now(), max_age_s=2**40)
+    checkpoint = view.verified.checkpoint
+    say(f"{checkpoint.origin}: {checkpoint.size} entries")
+    for index, statement in sorted(view.statements.items()):
+        say(f"{index:>6}  {statement.kind}  {statement.subjects[0].name}")
+    for finding in view.findings:
+        say(f"{finding.kind}: {finding.text}")
+    if as_json:
+        kinds = {str(index): str(one.kind) for index, one in view.statements.items()}
+        found = {"origin": checkpoint.origin, "size": checkpoint.size}
+        findings = [str(one.kind) for one in view.findings]
+        print_json({**found, "verified": True, "entries": kinds, "findings": findings})
+
+
+def _load_statement_signer(path: Path) -> StatementSigner:
+    provider, key = load_provider_key(path)
+    return derive_statement_signer(provider.name, provider.jurisdiction, key.seed.reveal())
+
+
+def _write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bool) -> None:
+    payload, signers = statement.to_bytes(), [_load_statement_signer(key) for key in keys]
+    envelope = sign_payload(payload, signers)
+    if path.exists():  # another party signed the same statement before
+        known = _read_envelope(path)
+        if known.payload != payload:
+            raise ConfigError(f"{path} holds another statement", hint="choose another --out")
+        envelope = known.add_signatures(envelope.signatures)
+    write_atomic(path, envelope.to_bytes())
+    say(f"{statement.kind}, {len(envelope.signatures)} signatures: {path}")
+    if as_json:
+        print_json({"kind": str(statement.kind), "signatures": len(envelope.signatures)})
+
+
+@log_app.command(name="attest")
+def log_attest(
+    hash_list: Annotated[Path, typer.Option("--list", help="The provider's signed hash list.")],
+    key: Annotated[Path, typer.Option(help="The provider's private key file.")],
+    out: Out,
+    as_json: AsJson = False,
+) -> None:
+    """State which list a provider hands over: its commitment and count, no hash."""
+    listed = parse_hash_list(read_file(hash_list, "the hash list"))
+    provider, _ = load_provider_key(key)
+    if provider != listed.provider:
+        raise ConfigError("the key is not that of the list's provider", setting="key")
+    predicate: dict[str, Json] = {
+        "provider": provider.name,
+        "jurisdiction": provider.jurisdiction,
+        "content_class": listed.content_class,
+        "algorithm": listed.algorithm,
+        "count": len(listed.hashes),
+        "as_of_at": _now(),
+    }
+    subject = Subject("hash list", listed.commitment)
+    statement = Statement(EntryKind.LIST_ATTESTATION, (subject,), predicate)
+    _write_signed(statement, [key], out, as_json)
+
+
+@log_app.command(name="state")
+def log_state(
+    site: Annotated[Path, typer.Option(help="Folder of the public release files.")],
+    attestation: Annotated[list[Path], typer.Option(help="A list's attestation, each.")],
+    key: ProviderKeys,
+    out: Out,
+    as_json: AsJson = False,
+) -> None:
+    """State what the current release is; each party adds its signature to the same file."""
+    release_site = ReleaseSite(site)
+    release_id = release_site.read_current().release_id
+    manifest = release_site.read_manifest(release_id)
+    path = release_site.release_folder(release_id)
+    table = parse_table(read_file(path / TABLE, "the table"), manifest.rows)
+    root = verify_rows(table).root()
+    attested = [parse_statement(_read_envelope(one).payload) for one in attestation]
+    data = read_file(path / MANIFEST, "the manifest")
+    statement = build_release_statement(data, root, attested)
+    if statement.predicate["release_id"] != release_id.hex():
+        raise ConfigError("the release's files do not give its release id", setting="site")
+    _write_signed(statement, key, out, as_json)
+
+
+@witness_app.command(name="init")
+def witness_init(
+    name: Annotated[str, typer.Option(help="Name of the witness: witness.example/eu.")],
+    data: Annotated[Path, typer.Option(help="Folder of the key and the database.")],
+    ml_dsa: Annotated[bool, typer.Option(help="Sign with ML-DSA-44, not Ed25519.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a witness's key and its database."""
+    plain, post_quantum = SignatureType.COSIGNATURE_ED25519, SignatureType.COSIGNATURE_ML_DSA_44
+    key = _make_key(data, name, post_quantum if ml_dsa else plain)
+    say(f"its line in a policy:\nwitness NAME {key.to_bytes().decode()} ADDRESS")
+    if as_json:
+        print_json({"name": name, "key": key.to_bytes().decode()})
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((host, port))
+    except (OSError, UnicodeError) as exc:
+        hint = "choose another --port, or stop what listens there"
+        raise UnavailableError(f"cannot listen on {host} port {port}", hint=hint) from exc
+    listener.setblocking(False)
+    return listener
+
+
+@witness_app.command(name="serve")
+def witness_serve(
+    data: Annotated[Path, typer.Option(help="Folder of the key and the database.")],
+    log: Annotated[list[str], typer.Option(help="Key of a log to follow, as in a policy.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = 8463,
+) -> None:
+    """Cosign what logs show, if it only grew, until stopped."""
+    try:  # only here: auditors and monitors do without the server parts
+        import uvicorn
+
+        from veilmatch.logstore.witness_app import Witness, create_witness_app
+    except ModuleNotFoundError as exc:
+        hint = "pip install 'veilmatch[server]'"
+        raise ConfigError("this command needs parts that are not installed", hint=hint) from exc
+    logs: dict[str, list[VerifierKey]] = {}
+    for text in log:
+        key = parse_verifier_key(text.encode())
+        logs.setdefault(key.name, []).append(key)
+    signer = load_note_signer(data / KEY)
+    app = create_witness_app(Witness(SignedTrees(data / STATE), logs, [signer]))
+    with _listen(host, port) as listener:
+        address = listener.getsockname()
+        say(f"witness on http://{address[0]}:{address[1]} (Ctrl-C stops)")
+        config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def monitor(
+    where: Where,
+    policy: PolicyFile,
+    memory: Annotated[
+        Path | None, typer.Option(help="Folder for what was seen, and for evidence.")
+    ] = None,
+    trust: Annotated[Path | None, typer.Option(help="Trust file: who signs statements.")] = None,
+    also: Annotated[list[str] | None, typer.Option(help="Another copy to compare with.")] = None,
+    max_age: Annotated[int, typer.Option(min=1, help="Seconds; older is a freeze.")] = _DAY_S,
+    interval: Annotated[int, typer.Option(min=0, help="Seconds between looks; 0: one look.")] = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Look at a log and tell what does not fit; exit code 1 on a finding."""
+    parties = _read_trust(trust).parties if trust is not None else ()
+    read, others = open_log(where), [open_log(one) for one in also or []]
+    follower = Follower(read, _read_policy(policy), memory=memory, parties=parties)
+    while True:
+        view = follower.look(now_s=_now(), max_age_s=max_age, others=others)
+        size = view.verified.checkpoint.size
+        for finding in view.findings:
+            place = f"entry {finding.index}: " if finding.index >= 0 else ""
+            say(f"{finding.kind}: {place}{finding.text}")
+        if not view.findings:
+            say(f"{view.verified.checkpoint.origin}: {size} entries, nothing found")
+        if as_json:
+            found = [
+                {"kind": str(one.kind), "text": one.text, "index": one.index}
+                for one in view.findings
+            ]
+            print_json({"size": size, "findings": found})
+        if view.findings or not interval:
+            return int(bool(view.findings))
+        time.sleep(interval)
+
+
+def audit(
+    bundle: Annotated[Path, typer.Argument(help="The bundle file.")],
+    trust: Annotated[Path, typer.Option(help="Your own trust file.")],
+    table: Annotated[Path | None, typer.Option(help="The table file, for check 11.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Check a release from one file, offline; exit code 1 if a check fails."""
+    report = audit_files(bundle, trust, table)
+    for result in report.results:
+        line = f"{MARKS[result.outcome]} {result.number:>2}  {result.text}"
+        reason = f"  ({result.reason})" if result.reason else ""
+        screen.print(line + reason, markup=False, style=_COLOURS.get(result.outcome, "dim"))
+    say(verdict(report))
+    if as_json:
+        print_json(report.to_json())
+    return report.exit_code
+
+
+def audit_bundle(
+    where: Where,
+    site: Annotated[Path, typer.Option(help="Folder of the public release files.")],
+    policy: PolicyFile,
+    out: Out,
+    as_json: AsJson = False,
+) -> None:
+    """Make the file with which anyone checks the current release offline."""
+    release_site = ReleaseSite(site)
+    release_id = release_site.read_current().release_id
+    path = release_site.release_folder(release_id) / MANIFEST
+    manifest = read_file(path, "the manifest", max_len=1 << 20)
+    bundle = build_bundle(open_log(where), _read_policy(policy), manifest, release_id)
+    write_atomic(out, bundle.to_bytes())
+    say(f"bundle with {len(bundle.attestations)} attestations: {out}")
+    if as_json:
+        print_json({"bundle": str(out), "attestations": len(bundle.attestations)})
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(log_app, name="log")
+    app.add_typer(witness_app, name="witness")
+    app.command()(monitor)
+    app.command()(audit)
+    app.command(name="audit-bundle")(audit_bundle)
