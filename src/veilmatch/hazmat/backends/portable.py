@@ -33,6 +33,7 @@ from veilmatch.hazmat.backends.interface import (
     Flags,
     Words,
 )
+from veilmatch.hazmat.backends.placement import Placement
 
 _SEAL_INFO = b"veilmatch-v1 seal"
 _SLOT_INFO = b"veilmatch-v1 slot" + ELEMENT_LEN.to_bytes(2, "big")
@@ -135,7 +136,7 @@ def _open_one(key: bytes, sealed: bytes, aad: bytes) -> bytes | None:
         return None
 
 
-class PortableBackend:
+class PortableBackend(Placement):
     """Implements ``Backend``; see there for every argument."""
 
     name = "portable"
