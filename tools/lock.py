@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {
     "run": ["server"],
-    "dev": ["server", "dev"],
+    "dev": ["server", "lists", "report", "dev"],
     "docs": ["server", "docs"],
 }
 # pip builds the editable install without isolation, so the build backend is locked as well.

@@ -84,7 +84,7 @@ def _tracked() -> list[Path]:
 def test_no_path_of_a_machine_is_in_a_tracked_file() -> None:
     # Written apart, so that this file does not name one itself.
     needles = [("/" + name + "/").encode() for name in ("work", "root", "Users")]
-    needles += [b"/home" + b"/", b"/tmp" + b"/venv", b"." + b"library"]
+    needles += [b"/home" + b"/", b"/tmp" + b"/venv", b"/." + b"library"]
     found = []
     for path in _tracked():
         if path.is_file():

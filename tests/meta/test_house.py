@@ -14,7 +14,10 @@ MAX_FUNCTION_LINES = 60
 MAX_MODULES = 8
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 # Rooms that have outgrown the rule, and what becomes of them.
-TOO_LARGE = {"store": "nine modules; release_site moves out when the room is split"}
+TOO_LARGE = {
+    "store": "nine modules; release_site moves out when the room is split",
+    "cli": "one module for each group of commands; the groups become rooms when it is split",
+}
 
 _FunctionDef = (ast.FunctionDef, ast.AsyncFunctionDef)
 

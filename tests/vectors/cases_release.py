@@ -149,6 +149,12 @@ def _approvals(house: House) -> Family:
                 {**base, "release_id": "00" * 32},
                 "SignatureError",
             ),
+            Case(
+                "other-format",
+                "another format",
+                {**base, "approvals": b'{"approvals":[],"format":"other"}'.hex()},
+                "EncodingError",
+            ),
             Case("not-json", "garbage", {**base, "approvals": "00ff"}, "EncodingError"),
         ),
     )

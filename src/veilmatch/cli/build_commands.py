@@ -100,6 +100,22 @@ def _build(lists: list[HashList], request: ReleaseRequest) -> BuiltRelease:
     raise InternalError("the last try returns or raises")
 
 
+def _say_built(built: BuiltRelease, as_json: bool) -> None:
+    say(f"{built.hash_count} hashes are listed by enough jurisdictions")
+    short = built.release_id.hex()[:16]
+    say(f"{len(built.table)} rows in release {short}… (epoch {built.manifest.epoch})")
+    say("next: the hash providers approve it with veilmatch provider approve")
+    if as_json:
+        print_json(
+            {
+                "release_id": built.release_id.hex(),
+                "epoch": built.manifest.epoch,
+                "table_rows": len(built.table),
+                "hashes": built.hash_count,
+            }
+        )
+
+
 def build(
     hash_list: Annotated[list[Path], typer.Option("--list", help="A signed hash list.")],
     provider: Annotated[list[Path], typer.Option(help="A known provider's public file.")],
@@ -148,19 +164,7 @@ def build(
             min_shares_floor=min_shares,
         )
         write_atomic(policy, policy_to_bytes(trust))
-    say(f"{built.hash_count} hashes are listed by enough jurisdictions")
-    short = built.release_id.hex()[:16]
-    say(f"{len(built.table)} rows in release {short}… (epoch {built.manifest.epoch})")
-    say("next: the hash providers approve it with veilmatch provider approve")
-    if as_json:
-        print_json(
-            {
-                "release_id": built.release_id.hex(),
-                "epoch": built.manifest.epoch,
-                "table_rows": len(built.table),
-                "hashes": built.hash_count,
-            }
-        )
+    _say_built(built, as_json)
 
 
 def register(app: typer.Typer) -> None:

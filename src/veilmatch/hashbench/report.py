@@ -37,6 +37,7 @@ PROCEDURAL_PICTURES = 36_000
 _SHEET_PAIRS, _TILE = 60, 120
 _COUNTED = ("lfh", "pdq", "phash", "dhash")
 _PROBED = "lfh-1e5"
+_PLOTTED = 3000
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ def run_hash_benchmark(
         false_matches=tuple(false_match_tables(painted, photos)),
     )
     write_report(result, out)
+    plot_distances(
+        {"photographs": photos, "painted scenes, pages, charts": painted},
+        out / "hash-distances.png",
+    )
     write_contact_sheet(result, {p.source: p for p in pictures}, out)
     return result
 
@@ -267,6 +272,34 @@ def _plot_recall(result: BenchResult, path: Path) -> None:
     axes.set_ylabel("copies found, percent")
     axes.set_ylim(0, 100)
     axes.legend(ncol=len(subjects), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.12))
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def plot_distances(sets: dict[str, Sequence[HashedPicture]], path: Path) -> None:
+    """Plot how far apart hashes of different pictures are, in shares of all pairs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, rows = pyplot.subplots(1, len(_COUNTED), figsize=(12, 3), sharey=True)
+    for axes, name in zip(rows, _COUNTED, strict=True):
+        for label, pictures in sets.items():
+            keys = [each.keys[name] for each in pictures if name in each.keys][:_PLOTTED]
+            if len(keys) < 2:
+                continue
+            apart = falsematch.distances(keys)
+            shares = np.bincount(apart, minlength=len(keys[0]) * 8 + 1) / len(apart)
+            shown = np.nonzero(shares)[0]
+            axes.plot(shown, shares[shown], label=label)
+        axes.set_title(name)
+        axes.set_xlabel("bits apart")
+        axes.set_xlim(left=0)
+        axes.set_yscale("log")
+    rows[0].set_ylabel("share of pairs")
+    rows[0].legend(fontsize=7, loc="lower center")
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

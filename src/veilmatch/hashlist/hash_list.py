@@ -28,6 +28,7 @@ from veilmatch.wire import Fields, Json, parse_canonical_json, parse_json, to_ca
 FORMAT = "veilmatch-hash-list-v1"
 CONTENT_CLASS = "csam"
 SALT_LEN = 32
+MAX_PROBES = 64
 _PURPOSE = "hash list"
 
 
@@ -147,7 +148,9 @@ def _take_open_slots(value: Json) -> dict[int, tuple[int, ...]]:
     fields = Fields(value, "open_slots")
     found: dict[int, tuple[int, ...]] = {}
     for name in sorted(value):
-        if not (name.isascii() and name.isdigit() and name == str(int(name))):
+        # Two digits at most, before int() sees them: Python refuses very long numbers its own way.
+        number = name.isascii() and name.isdigit() and len(name) <= 2 and str(int(name)) == name
+        if not number or not 1 <= int(name) <= MAX_PROBES:
             raise EncodingError("open_slots names no number of probes", field="open_slots")
         weights = fields.array(name, max_count=2 * int(name))
         if not all(type(w) is int and 0 <= w < 2**31 for w in weights):

@@ -51,7 +51,7 @@ def _decode(data: bytes) -> Image.Image:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
             if max(picture.size) > LONGEST_SIDE:
-                raise ValueError
+                raise InputError("a picture is larger than a derivative")
             return picture.convert("RGB")
 
 

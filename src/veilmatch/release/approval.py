@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from veilmatch.errors import SignatureError
+from veilmatch.errors import EncodingError, SignatureError
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import (
     PUBLIC_KEY_LEN,
@@ -47,7 +47,7 @@ def parse_approvals(data: bytes) -> list[Approval]:
     """Parse the approvals file. Raises EncodingError or LengthError."""
     fields = Fields(parse_json(data, "the approvals file"), "approvals file")
     if fields.text("format") != _FORMAT:
-        raise SignatureError("not an approvals file of a known format")
+        raise EncodingError("not an approvals file of a known format", field="format")
     found = []
     for value in fields.array("approvals", max_count=1000):
         item = Fields(value if isinstance(value, dict) else {}, "approval")

@@ -119,6 +119,19 @@ def _check_time(manifest: Manifest, now: int) -> None:
         raise ExpiredError("the release is from the future", hint="check this device's clock")
 
 
+def _check_knowledge(manifest: Manifest) -> None:
+    try:
+        binding = knowledge_binding(manifest.table_nonce, manifest.epoch)
+        verify_knowledge(manifest.public, binding, manifest.knowledge)
+    except EncodingError as exc:
+        raise TableError("the release's public value is not a valid element") from exc
+
+
+def _check_same_epoch(manifest: Manifest, release_id: bytes, in_use: TrustedRelease | None) -> None:
+    if in_use and manifest.epoch == in_use.manifest.epoch and release_id != in_use.release_id:
+        raise RollbackError("two different releases carry the same epoch")
+
+
 def verify_release(
     manifest_data: bytes,
     table_data: bytes | mmap.mmap,
@@ -158,30 +171,22 @@ def verify_release(
     # 3
     _check_parameters(manifest, policy)
     # 4
-    floor = max(min_epoch, in_use.manifest.epoch if in_use else 0)
-    if manifest.epoch < floor:
+    if manifest.epoch < max(min_epoch, in_use.manifest.epoch if in_use else 0):
         raise RollbackError("the release is older than the one in use")
     # 5
     _check_time(manifest, now)
     # 6
     unchecked = parse_table(table_data, manifest.rows)
     # 7
-    if rows_verified_for is None:
-        table = verify_rows(unchecked, threads=threads)
-    else:
-        table = BlindedTable(unchecked.rows)
+    verified = rows_verified_for is not None
+    table = BlindedTable(unchecked.rows) if verified else verify_rows(unchecked, threads=threads)
     # 8
-    try:
-        binding = knowledge_binding(manifest.table_nonce, manifest.epoch)
-        verify_knowledge(manifest.public, binding, manifest.knowledge)
-    except EncodingError as exc:
-        raise TableError("the release's public value is not a valid element") from exc
+    _check_knowledge(manifest)
     # 9
     release_id = derive_release_id(manifest_data, table.root(threads=threads))
     if rows_verified_for is not None and release_id != rows_verified_for:
         raise TableError("the table is not the one that was checked before")
-    if in_use and manifest.epoch == in_use.manifest.epoch and release_id != in_use.release_id:
-        raise RollbackError("two different releases carry the same epoch")
+    _check_same_epoch(manifest, release_id, in_use)
     # 10
     approved_by = verify_approvals(
         parse_approvals(approvals_data), release_id, policy.providers, policy.min_jurisdictions

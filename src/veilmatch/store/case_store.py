@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from veilmatch.errors import ConfigError
@@ -129,11 +129,20 @@ class CaseStore:
             return [CaseSummary(*row) for row in connection.execute(query)]
 
     def read_items(self, case_id: bytes) -> list[AssociatedData]:
-        """Read a case's opened items. Raises ConfigError if there is no such case."""
+        """Read a case's opened items for people to look at.
+
+        What the second hash disagrees with is left out: nobody looks at it (spec 60 section 7).
+
+        Raises:
+            ConfigError: There is no such case.
+        """
         item = schema.case_item.c
+        said = item.second_hash_agrees
         with self._database.transaction() as connection:
             rows = connection.execute(
-                select(schema.case_item).where(item.case_id == case_id).order_by(item.asset_id)
+                select(schema.case_item)
+                .where(and_(item.case_id == case_id, or_(said.is_(None), said == 1)))
+                .order_by(item.asset_id)
             ).all()
         if not rows:
             raise ConfigError("there is no such case", hint="veilmatch cases list shows them")

@@ -129,7 +129,7 @@ def parse_entry_bundle(data: bytes, width: int) -> tuple[bytes, ...]:
     offset = 0
     while offset < len(data):
         end = offset + 2 + int.from_bytes(data[offset : offset + 2])
-        if offset + 2 > len(data) or end > len(data):
+        if end > len(data):
             raise EncodingError("an entry is cut off", field="entry bundle", offset=offset)
         entries.append(data[offset + 2 : end])
         offset = end

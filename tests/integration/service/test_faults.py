@@ -185,6 +185,35 @@ def test_killed_worker_opens_what_an_undisturbed_one_opens(
     assert killed + killed_opening >= 20
 
 
+def test_two_workers_at_once_open_what_one_opens(world: World, tmp_path: Path) -> None:
+    both, one = tmp_path / "both", tmp_path / "one"
+    with open_store(both) as store:
+        _fill(store, world)
+    shutil.copytree(both, one)
+    with open_store(one) as store:
+        store.worker(world).run()
+        expected, shares = store.opened(), store.shares()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with open_store(both) as mine:
+                mine.worker(world).run()
+        except Exception as exc:  # noqa: BLE001  handed to the test below
+            failures.append(exc)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with open_store(both) as store:
+        assert store.opened() == expected
+        assert store.shares() == shares
+        assert store.work.pending_count() == (0, 0)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_order_replay_and_second_device_change_nothing(
     world: World, tmp_path: Path, seed: int

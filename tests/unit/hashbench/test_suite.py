@@ -17,6 +17,7 @@ from veilmatch.hashbench.report import (
     false_match_tables,
     hash_photograph,
     hash_procedural,
+    plot_distances,
     recall_table,
     share_by_change,
     write_contact_sheet,
@@ -100,10 +101,10 @@ def test_a_small_run_writes_every_report(tmp_path: Path) -> None:
     assert all(
         each.found for each in outcomes if each.subject == "lfh-1e5" and each.change == "mirror"
     )
-    tables = false_match_tables(
-        [hash_procedural(index) for index in range(9)],
-        [hash_photograph(each) for each in (*pictures, twin)],
-    )
+    painted = [hash_procedural(index) for index in range(9)]
+    photos = [hash_photograph(each) for each in (*pictures, twin)]
+    tables = false_match_tables(painted, photos)
+    plot_distances({"painted": painted, "photographs": photos}, tmp_path / "hash-distances.png")
     result = BenchResult(2, tuple(summarise(outcomes)), share_by_change(outcomes), tuple(tables))
     write_report(result, tmp_path)
     write_contact_sheet(result, {each.source: each for each in (*pictures, twin)}, tmp_path)
@@ -113,6 +114,7 @@ def test_a_small_run_writes_every_report(tmp_path: Path) -> None:
         "hash-benchmark.csv",
         "hash-benchmark.md",
         "hash-recall.png",
+        "hash-distances.png",
         "hash-false-pairs.png",
     }
     assert len(json.loads((tmp_path / "hash-benchmark.json").read_text())["records"]) == len(

@@ -80,6 +80,46 @@ def test_no_field_of_the_header_can_be_changed(name: str) -> None:
         parse_hash_list(changed + b"\n" + rest)
 
 
+def _resigned(**change: object) -> bytes:
+    """The provider's own list with another header, properly signed."""
+    first, rest = _file([1, 2]).split(b"\n", 1)
+    header = {k: v for k, v in json.loads(first).items() if k != "signature"} | change
+    signature = ONE_KEY.sign("hash list", to_canonical_json(header)).hex()
+    return to_canonical_json({**header, "signature": signature}) + b"\n" + rest
+
+
+def test_measured_open_slots_and_picture_count_come_back() -> None:
+    listed = parse_hash_list(_resigned(open_slots={"1": [5], "8": [3, 2]}, picture_count=1))
+    assert listed.open_slots == {1: (5,), 8: (3, 2)}
+    assert listed.picture_count == 1
+    assert _list([1, 2]).picture_count == 2
+    assert _list([1, 2]).open_slots == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"0": []},
+        {"65": [1]},
+        {"01": [1]},
+        {"-1": [1]},
+        {"x": [1]},
+        {"": [1]},
+        {"9" * 5000: [1]},
+        {"\u0661": [1]},
+        {"1": [1, 1, 1]},
+        {"1": [True]},
+        {"1": [-1]},
+        {"1": [2**31]},
+        {"1": 1},
+        [],
+    ],
+)
+def test_open_slots_of_another_form_are_refused(value: object) -> None:
+    with pytest.raises(EncodingError):
+        parse_hash_list(_resigned(open_slots=value))
+
+
 def test_every_flipped_bit_of_a_file_is_refused() -> None:
     data = _file([1])
     for position in range(len(data)):

@@ -8,10 +8,19 @@ import pytest
 
 from tests.simulator import ALGORITHM, NOW, SMALL, House, encoded_hash, image_hash
 from veilmatch.errors import ConfigError, VerificationError
-from veilmatch.hashlist.hash_list import HashList, parse_hash_list
+from veilmatch.hashlist.hash_list import HashList, parse_hash_list, sort_hashes
+from veilmatch.hazmat.prf import DeterministicRandom
 from veilmatch.release.manifest import Parameters, SyntheticSchedule, parse_manifest
-from veilmatch.release.publish import ReleaseRequest, build_release, encode_hashes
+from veilmatch.release.publish import (
+    ReleaseRequest,
+    build_release,
+    default_probes,
+    encode_hashes,
+    measured_open_slots,
+)
 from veilmatch.secret import SYSTEM_RANDOM
+from veilmatch.table.params import derive_positions
+from veilmatch.table.place import DROPPED, place
 
 HOUSE = House(known=5, seed=b"publish")
 REQUEST = ReleaseRequest(1, NOW, 3600, ALGORITHM, SMALL)
@@ -63,6 +72,46 @@ def test_a_list_for_another_hash_is_refused() -> None:
 def test_one_jurisdiction_is_too_few() -> None:
     with pytest.raises(VerificationError):
         build_release(_lists()[:1], REQUEST)
+
+
+def test_how_many_probes_a_list_gets() -> None:
+    lists = _lists()
+    assert default_probes([]) == 1
+    assert default_probes([replace(x, algorithm="pdq") for x in lists]) == 1
+    assert default_probes(lists) == 8
+    assert default_probes([lists[0], replace(lists[1], picture_count=100_000)]) == 8
+    assert default_probes([lists[0], replace(lists[1], picture_count=100_001)]) == 16
+
+
+def test_what_providers_measured_is_added_up() -> None:
+    one, two = _lists()
+    measured = [
+        replace(one, open_slots={4: (3, 1, 0, 0)}),
+        replace(two, open_slots={4: (1, 0, 2), 8: (9,)}),
+    ]
+    assert measured_open_slots(measured, 4) == (4, 1, 2)
+    assert measured_open_slots(measured, 8) == (9,)
+    assert measured_open_slots(measured, 1) == (1,)
+    assert measured_open_slots([replace(one, open_slots={1: (0, 0)})], 1) == (1,)
+
+
+def test_a_set_that_finds_no_place_under_one_nonce_gets_another() -> None:
+    # 1.2 rows a hash: most nonces drop one of five; the nonce is drawn again until none is.
+    request = replace(REQUEST, expansion=1.2)
+    for seed in range(12):
+        built = build_release(_lists(), request, random=DeterministicRandom(bytes([seed])))
+        encoded = [encoded_hash(n) for n in range(5)]
+        nonce = built.manifest.table_nonce
+        placed = place(derive_positions(encoded, nonce, 6), 6)
+        assert DROPPED not in placed.tolist()
+
+
+def test_a_set_that_never_fits_is_refused() -> None:
+    tight = replace(REQUEST, expansion=1.0)
+    lists = [replace(x, hashes=sort_hashes(map(image_hash, range(60)), 64)) for x in _lists()]
+    with pytest.raises(ConfigError) as caught:
+        build_release(lists, tight)
+    assert caught.value.setting == "expansion"
 
 
 def test_the_expansion_can_be_chosen() -> None:

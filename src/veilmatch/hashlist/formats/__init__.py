@@ -1,1 +1,4 @@
-"""Plain forms in which hashes arrive: one importer per file, strict, all or nothing."""
+"""Forms in which hashes arrive: one importer per file, streaming, strict, all or nothing.
+
+Spec: ``spec/26-list-formats.md``.
+"""

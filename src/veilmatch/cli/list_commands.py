@@ -1,0 +1,381 @@
+"""``veilmatch list``: hash lists as they arrive, on their way to being live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veilmatch.cli.console import print_json, progress, say
+from veilmatch.errors import ConfigError
+from veilmatch.hashlist.entry import KNOWN_BAD, Item, ListSource, take_moment
+from veilmatch.hashlist.formats.catalogue import CATEGORISED, UPDATES, load_importer
+from veilmatch.hashlist.hygiene import CategoryRule
+from veilmatch.hashlist.kinds import MATCHABLE_LEN
+from veilmatch.liststore.engine import DEFAULT_MEMORY_MIB
+from veilmatch.liststore.exchange.hash_sharing_client import HashSharingClient
+from veilmatch.liststore.exchange.outbox import AFFIRMATIVE, Feedback, Outbox
+from veilmatch.liststore.exchange.windows import WindowPlan, fetch_windows, read_pieces
+from veilmatch.liststore.intersection import DEFAULT_MEMORY_MIB as INTERSECT_MEMORY_MIB
+from veilmatch.liststore.intersection import intersect_lists
+from veilmatch.liststore.list_folder import ListFolder, StoredList
+from veilmatch.liststore.promotion import (
+    describe_lists,
+    promote,
+    withdraw_entries,
+    withdraw_list,
+)
+from veilmatch.liststore.staging import ImportOptions, stage_import
+from veilmatch.secret import SecretBytes
+from veilmatch.store.files import read_file
+from veilmatch.wire import Json
+
+list_app = typer.Typer(no_args_is_help=True, help="Hash lists: import, report, promote, withdraw.")
+
+ListId = Annotated[str, typer.Argument(metavar="LIST", help="The list's id, of your choice.")]
+Store = Annotated[Path, typer.Option("--store", help="The folder of all lists.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
+Address = Annotated[str, typer.Option(help="Hash Sharing v2: the address up to /v2.")]
+User = Annotated[str, typer.Option(help="Hash Sharing v2: the member's user name.")]
+Password = Annotated[Path | None, typer.Option(help="A file that holds the password.")]
+_DEFAULT_STORE = Path("lists")
+
+
+@list_app.command(name="import")
+def import_list(
+    list_id: ListId,
+    files: Annotated[list[Path] | None, typer.Argument(help="Files, in order.")] = None,
+    store: Store = _DEFAULT_STORE,
+    form: Annotated[str, typer.Option("--format", help="csv, text, jsonl, ncmec, vics …")] = "",
+    source: Annotated[str, typer.Option(help="The organisation it comes from.")] = "",
+    environment: Annotated[str, typer.Option(help="Its environment, for example test.")] = "",
+    jurisdiction: Annotated[str, typer.Option(help="Two letters, for example NL.")] = "",
+    purpose: Annotated[str, typer.Option("--as", help="known-bad, benign or negative.")] = "",
+    kind: Annotated[str, typer.Option(help="What the column hash holds, for example pdq.")] = "",
+    scheme: Annotated[str, typer.Option(help="Whose categories the file holds.")] = "",
+    accept: Annotated[list[str] | None, typer.Option(help="A category that goes live.")] = None,
+    expect_count: Annotated[int | None, typer.Option(help="Records the source sent.")] = None,
+    max_malformed: Annotated[int, typer.Option(min=0, help="Malformed hashes to leave out.")] = 0,
+    memory: Annotated[int, typer.Option(min=64, help="MiB for the database.")] = DEFAULT_MEMORY_MIB,
+    address: Address = "",
+    user: User = "",
+    password_file: Password = None,
+    since: Annotated[str, typer.Option(help="Where the first reading begins.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Import a list as a staged version, and report on it; nothing goes live."""
+    folder = ListFolder(store)
+    stored = folder.open(list_id)
+    wanted = _find_source(stored, source, environment, jurisdiction, purpose, form)
+    options = replace(
+        _build_options(wanted, kind, accept or []),
+        max_malformed=max_malformed,
+        expected_count=expect_count,
+        memory_mib=memory,
+    )
+    if address:
+        if files or wanted.format != "ncmec":
+            raise ConfigError("an address takes no files, and the format ncmec", setting="address")
+        with _open_client(address, user, password_file) as client:
+            report = _import_windows(folder, stored, wanted, options, client, since)
+    else:
+        report = _import_files(folder, stored, wanted, options, files or [], kind, scheme)
+    _say_report(report)
+    if as_json:
+        print_json(report)
+
+
+def _build_options(source: ListSource, kind: str, accept: list[str]) -> ImportOptions:
+    if kind and kind not in MATCHABLE_LEN:
+        raise ConfigError(
+            "hashes of this kind cannot be compared",
+            setting="kind",
+            hint="known: " + ", ".join(MATCHABLE_LEN),
+        )
+    needs_category = source.format in CATEGORISED
+    if needs_category and not accept:
+        raise ConfigError(
+            "the file also holds media that nobody categorised, or that are harmless",
+            setting="accept",
+            hint="name each category that goes live, for example --accept 1 --accept 2",
+        )
+    return ImportOptions(
+        is_update=source.format in UPDATES,
+        categories=CategoryRule(frozenset(accept), needs_category),
+    )
+
+
+def _find_source(
+    stored: StoredList, name: str, environment: str, jurisdiction: str, purpose: str, form: str
+) -> ListSource:
+    """Take what was said; what was not, from the list's first import."""
+    if stored.exists():
+        known = stored.read_source()
+        return ListSource(
+            name or known.name,
+            environment or known.environment,
+            jurisdiction or known.jurisdiction,
+            purpose or known.polarity,
+            form or known.format,
+        )
+    if not name or not jurisdiction or not form:
+        raise ConfigError(
+            "the first import of a list says what it is",
+            hint="give --source, --jurisdiction and --format",
+        )
+    return ListSource(name, environment, jurisdiction, purpose or KNOWN_BAD, form)
+
+
+def _import_files(
+    folder: ListFolder,
+    stored: StoredList,
+    source: ListSource,
+    options: ImportOptions,
+    files: list[Path],
+    kind: str,
+    scheme: str,
+) -> Json:
+    importer = load_importer(source.format)
+    if not files:
+        raise ConfigError("there is nothing to import", hint="name at least one file")
+    for path in files:
+        if not path.is_file():
+            raise ConfigError(f"the file is not there: {path}", hint="check the path")
+    with progress() as bars:
+        reading = bars.add_task("reading, bytes", total=sum(path.stat().st_size for path in files))
+        writing = bars.add_task("writing, splits", total=None)
+
+        def counted(path: Path) -> Iterator[bytes]:
+            for piece in read_pieces(path):
+                bars.advance(reading, len(piece))
+                yield piece
+
+        def sequences() -> Iterator[Iterator[Item]]:
+            for path in files:
+                yield importer(counted(path), kind=kind, scheme=scheme)
+
+        return stage_import(
+            folder,
+            stored.list_id,
+            source,
+            sequences(),
+            options,
+            datetime.now(UTC),
+            lambda done, total: bars.update(writing, completed=done, total=total),
+        )
+
+
+def _import_windows(
+    folder: ListFolder,
+    stored: StoredList,
+    source: ListSource,
+    options: ImportOptions,
+    client: HashSharingClient,
+    since: str,
+) -> Json:
+    now = datetime.now(UTC)
+    begin = take_moment(since, "since") or datetime(2014, 1, 1, tzinfo=UTC)
+    stored.fix_source(source)
+    with progress() as bars:
+        reading = bars.add_task("reading, pages", total=None)
+        writing = bars.add_task("writing, splits", total=None)
+        with folder.lock("fetch"):
+            windows = fetch_windows(
+                client,
+                stored,
+                WindowPlan(begin),
+                now,
+                lambda pages: bars.update(reading, completed=pages),
+            )
+            report = stage_import(
+                folder,
+                stored.list_id,
+                source,
+                windows.sequences(),
+                replace(options, checkpoint=windows.checkpoint),
+                now,
+                lambda done, total: bars.update(writing, completed=done, total=total),
+            )
+            windows.clear()
+    return report
+
+
+def _open_client(address: str, user: str, password_file: Path | None) -> HashSharingClient:
+    if not user or password_file is None:
+        raise ConfigError("an address needs --user and --password-file", setting="user")
+    password = read_file(password_file, "the password file", max_len=4096).strip()
+    return HashSharingClient(address, user, SecretBytes(password))
+
+
+def _say_report(report: Json) -> None:
+    say(f"{report['list']}, version {report['version']} ({report['purpose']})")
+    say(f"  {report['records']} records, {report['hashes']} hashes")
+    say(f"  {report['new']} new, {report['gone']} gone, {report['same']} as before")
+    for title in ("live", "refused", "held", "not_matchable", "malformed"):
+        for name, number in report[title].items():
+            say(f"  {title.replace('_', ' ')}: {number} {name}")
+    for reason in report["quarantined"]:
+        say(f"  quarantined: {reason}")
+
+
+@list_app.command()
+def report(
+    list_id: ListId,
+    store: Store = _DEFAULT_STORE,
+    live: Annotated[bool, typer.Option("--live", help="The live version's report.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the staged version would change, or what the live one is."""
+    stored = ListFolder(store).open(list_id)
+    stored.read_source()
+    version = stored.live_version if live else stored.staged_version or stored.live_version
+    if not version:
+        raise ConfigError("the list has no such version", hint="veilmatch list import makes one")
+    value = stored.read_report(version)
+    _say_report(value)
+    if as_json:
+        print_json(value)
+
+
+@list_app.command(name="promote")
+def promote_list(
+    list_id: ListId,
+    store: Store = _DEFAULT_STORE,
+    accept_quarantine: Annotated[
+        str, typer.Option(help="Why a quarantined version is taken all the same.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make the staged version live."""
+    value = promote(ListFolder(store), list_id, datetime.now(UTC), accept=accept_quarantine)
+    say(f"{list_id}: version {value['version']} is live")
+    if as_json:
+        print_json(value)
+
+
+@list_app.command()
+def withdraw(
+    list_id: ListId,
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")],
+    store: Store = _DEFAULT_STORE,
+    entry: Annotated[list[str] | None, typer.Option(help="An entry id; may repeat.")] = None,
+    whole: Annotated[bool, typer.Option("--all", help="The whole list.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take single entries, or a whole list, out of everything that is built from now on."""
+    folder = ListFolder(store)
+    if whole == bool(entry):
+        raise ConfigError("give either --entry or --all", setting="entry")
+    count = 0
+    if whole:
+        withdraw_list(folder, list_id, reason, datetime.now(UTC))
+        say(f"{list_id}: withdrawn; nothing of it counts any more")
+    else:
+        count = withdraw_entries(folder, list_id, entry or [], reason)
+        say(f"{list_id}: {count} entries withdrawn")
+    say("build a new release now, so that devices forget it as well")
+    if as_json:
+        print_json({"list": list_id, "all": whole, "entries": count})
+
+
+@list_app.command()
+def status(store: Store = _DEFAULT_STORE, as_json: AsJson = False) -> None:
+    """Show every list: what is live, staged, quarantined, withdrawn."""
+    folder = ListFolder(store)
+    lists = describe_lists(folder)
+    for one in lists:
+        one["feedback_waiting"] = len(Outbox(folder.open(one["list"])).list_waiting())
+        live = ", ".join(f"{number} {kind}" for kind, number in one["live"].items()) or "nothing"
+        state = "withdrawn" if one["withdrawn"] else f"live: {live}"
+        say(f"{one['list']} ({one['source']}, {one['jurisdiction']}, {one['purpose']}): {state}")
+        if one["staged_version"]:
+            what = "quarantined" if one["quarantined"] else "staged"
+            say(f"  version {one['staged_version']} {what}")
+    if not lists:
+        say("no list was imported yet")
+    if as_json:
+        print_json({"lists": lists})
+
+
+@list_app.command()
+def intersect(
+    out: Annotated[Path, typer.Option(help="A new folder for the result.")],
+    store: Store = _DEFAULT_STORE,
+    kind: Annotated[str, typer.Option(help="The kind of hash.")] = "pdq",
+    min_jurisdictions: Annotated[int, typer.Option(min=1, help="At least this many.")] = 2,
+    lists: Annotated[list[str] | None, typer.Option("--list", help="A list; all if none.")] = None,
+    json_lines: Annotated[bool, typer.Option("--jsonl", help="Also hashes.jsonl.")] = False,
+    memory: Annotated[
+        int, typer.Option(min=64, help="MiB for the database.")
+    ] = INTERSECT_MEMORY_MIB,
+    as_json: AsJson = False,
+) -> None:
+    """Write the hashes that enough jurisdictions list."""
+    with progress() as bars:
+        task = bars.add_task("intersecting, splits", total=None)
+        result = intersect_lists(
+            ListFolder(store),
+            lists or [],
+            kind,
+            min_jurisdictions,
+            out,
+            json_lines=json_lines,
+            memory_mib=memory,
+            progress=lambda done, total: bars.update(task, completed=done, total=total),
+        )
+    say(f"{result['count']} hashes of at least {min_jurisdictions} jurisdictions: {out}")
+    if as_json:
+        print_json(result)
+
+
+@list_app.command()
+def feedback(
+    list_id: ListId,
+    verdict: Annotated[str, typer.Option(help="affirmative or negative.")],
+    member: Annotated[str, typer.Option(help="Who gave the entry.")],
+    entry: Annotated[str, typer.Option(help="The entry's id.")],
+    kind: Annotated[str, typer.Option(help="Which of its hashes matched.")],
+    reason: Annotated[list[str] | None, typer.Option(help="The source's reason id.")] = None,
+    store: Store = _DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Queue what a review found, for the source."""
+    stored = ListFolder(store).open(list_id)
+    stored.read_source()
+    queued = Outbox(stored).add(Feedback(member, entry, kind, verdict, tuple(reason or ())))
+    say("queued" if queued else "the same feedback was queued or sent before")
+    if as_json:
+        print_json({"list": list_id, "queued": queued})
+
+
+@list_app.command()
+def deliver(
+    list_id: ListId,
+    address: Address,
+    user: User,
+    password_file: Password = None,
+    store: Store = _DEFAULT_STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Send the queued feedback to the source."""
+    stored = ListFolder(store).open(list_id)
+    stored.read_source()
+    with _open_client(address, user, password_file) as client:
+
+        def send(one: Feedback) -> None:
+            reasons = None if one.verdict == AFFIRMATIVE else one.reasons
+            client.send_feedback(one.member, one.entry_id, one.kind, reasons=reasons)
+
+        count = Outbox(stored).deliver(send)
+    say(f"{count} sent")
+    if as_json:
+        print_json({"list": list_id, "sent": count})
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.add_typer(list_app, name="list")

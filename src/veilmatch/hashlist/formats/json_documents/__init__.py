@@ -1,0 +1,4 @@
+"""Forms that are one JSON document of any size, read piece by piece.
+
+They need ``ijson`` (``pip install 'veilmatch[lists]'``).
+"""

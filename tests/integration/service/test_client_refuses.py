@@ -1,0 +1,174 @@
+"""What a device refuses of a real service, as its commands say it: two lines and exit code 1."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.integration.service.processes import Service
+from tests.unit.cli.conftest import Refused, refused, snapshot
+from veilmatch.cli.main import run
+from veilmatch.cli.provider_commands import load_provider_key
+from veilmatch.hashing.algorithms import build_hasher
+from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.release.approval import sign_approval
+from veilmatch.release.manifest import HashAlgorithm, Parameters
+from veilmatch.release.publish import ReleaseRequest, build_release
+from veilmatch.store.release_site import ReleaseSite
+
+__all__ = ["refused"]  # a fixture of the commands' tests
+
+_ORGANISATIONS = ("NL", "CA")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder with providers and a site, a running service, a device."""
+
+    folder: Path
+    service: Service
+
+    @property
+    def state(self) -> str:
+        return str(self.folder / "device.db")
+
+    @property
+    def site(self) -> ReleaseSite:
+        return ReleaseSite(self.folder / "site")
+
+    def file(self, name: str) -> Path:
+        return self.site.release_folder(self.site.read_current().release_id) / name
+
+    def build(self) -> None:
+        options = [part for j in _ORGANISATIONS for part in ("--list", self.folder / f"{j}.list")]
+        options += [
+            part for j in _ORGANISATIONS for part in ("--provider", self.folder / f"{j}.json")
+        ]
+        options += ["--site", self.folder / "site", "--secrets", self.folder / "secrets"]
+        options += ["--policy", self.folder / "trust.json"]
+        assert run(["build", *map(str, options)]) == 0
+
+    def approve(self) -> None:
+        for j in _ORGANISATIONS:
+            key, site = str(self.folder / f"{j}.key"), str(self.folder / "site")
+            assert run(["provider", "approve", "--key", key, "--site", site]) == 0
+
+    def init(self, trust: str = "trust.json") -> None:
+        arguments = ["--server", self.service.address, "--trust", str(self.folder / trust)]
+        assert run(["client", "init", *arguments, "--state", self.state]) == 0
+
+
+def _make_providers(folder: Path, names: tuple[str, ...]) -> None:
+    table = folder / "hashes.csv"
+    table.write_text("hash\n" + "".join(os.urandom(32).hex() + "\n" for _ in range(20)))
+    for j in names:
+        key, out = str(folder / f"{j}.key"), str(folder / f"{j}.list")
+        assert run(["provider", "keygen", "--name", j, "--jurisdiction", j, "--out", key]) == 0
+        assert run(["provider", "list", "--key", key, "--hashes", str(table), "--out", out]) == 0
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A published and approved release, served."""
+    _make_providers(tmp_path, _ORGANISATIONS)
+    site, data, log = tmp_path / "site", tmp_path / "data", tmp_path / "serve.log"
+    built = Stage(tmp_path, None)  # type: ignore[arg-type]  # not served yet
+    built.build()
+    built.approve()
+    with Service(data, site, log) as service:
+        yield Stage(tmp_path, service.wait())
+
+
+def _update(stage: Stage) -> list[str]:
+    return ["client", "update", "--state", stage.state]
+
+
+def test_good_release_is_taken(stage: Stage) -> None:
+    stage.init()
+    assert run(_update(stage)) == 0
+    assert run(["client", "status", "--state", stage.state]) == 0
+
+
+def test_changed_files_are_refused(stage: Stage, refused: Refused) -> None:
+    stage.init()
+    for name, field in [
+        ("table.bin", b""),
+        ("manifest.json", b'"table_nonce":"'),
+        ("manifest.json", b'"knowledge":"'),
+        ("approvals.json", b'"signature":"'),
+    ]:
+        path = stage.file(name)
+        good = path.read_bytes()
+        place = good.rindex(field) + len(field) if field else len(good) // 2
+        bad = bytearray(good)
+        bad[place] = (ord("1") if bad[place] == ord("0") else ord("0")) if field else bad[place] ^ 1
+        path.write_bytes(bad)
+        refused(_update(stage), 1)
+        path.write_bytes(good)
+    assert run(_update(stage)) == 0, "and the good one is taken after all"
+
+
+def test_truncated_table_is_refused(stage: Stage, refused: Refused) -> None:
+    stage.init()
+    path, releases = stage.file("table.bin"), stage.folder / "device.db.releases"
+    good = path.read_bytes()
+    for cut in (0, 10, -32, -1):
+        path.write_bytes(good[:cut])
+        refused(_update(stage), 1)
+        assert not any(one.name == "table.bin" for one in releases.rglob("*"))
+
+
+def test_release_that_nobody_approved_is_refused(stage: Stage, refused: Refused) -> None:
+    stage.init()
+    assert run(_update(stage)) == 0
+    kept = snapshot(stage.folder / "device.db.releases")
+    stage.build()
+    refused(_update(stage), 1)
+    left = snapshot(stage.folder / "device.db.releases")
+    assert kept.items() <= left.items(), "the release in use stays"
+    stage.approve()
+    assert run(_update(stage)) == 0
+
+
+def test_older_release_is_refused(stage: Stage, refused: Refused) -> None:
+    stage.init()
+    old = stage.site.folder.joinpath("current.json").read_bytes()
+    stage.build()
+    stage.approve()
+    assert run(_update(stage)) == 0
+    stage.site.folder.joinpath("current.json").write_bytes(old)
+    refused(_update(stage), 1)
+
+
+def test_release_of_strangers_is_refused(stage: Stage, refused: Refused) -> None:
+    strangers = stage.folder / "strangers"
+    strangers.mkdir()
+    _make_providers(strangers, _ORGANISATIONS)
+    other = Stage(strangers, stage.service)
+    other.build()
+    stage.init("strangers/trust.json")
+    refused(_update(stage), 1)
+
+
+def test_expired_release_is_refused(stage: Stage, refused: Refused) -> None:
+    hasher = build_hasher("pdq")
+    algorithm = HashAlgorithm(hasher.name, hasher.alg_id, hasher.bit_len, hasher.describe())
+    lists = [parse_hash_list((stage.folder / f"{j}.list").read_bytes()) for j in _ORGANISATIONS]
+    long_ago = int(time.time()) - 10 * 86_400
+    request = ReleaseRequest(2, long_ago, 86_400, algorithm, Parameters(), expansion=20.0)
+    built = build_release(lists, request)
+    FileKeyProvider(stage.folder / "secrets").save(built.secret)
+    stage.site.write_release(built.manifest, built.table, built.release_id)
+    for j in _ORGANISATIONS:
+        _, key = load_provider_key(stage.folder / f"{j}.key")
+        stage.site.add_approval(built.release_id, sign_approval(key, built.release_id))
+    stage.init()
+    errors = refused(_update(stage), 1)
+    assert "expired" in errors
+    refused(["client", "run", str(stage.folder), "--state", stage.state], 1)

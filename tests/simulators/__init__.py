@@ -1,0 +1,1 @@
+"""The outside world, made up: services and files that tests talk to."""
