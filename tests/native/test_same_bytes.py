@@ -42,6 +42,9 @@ class Inputs:
         self.words = self.random.integers(0, 2**64, (7, 30), dtype=np.uint64)
         self.word_inputs = self.random.integers(0, 2**64, count, dtype=np.uint64)
         self.polynomial = self.rows(32, 5)
+        first = self.random.integers(0, 2 * count + 2, count)
+        step = self.random.integers(1, 2 * count + 2, count)
+        self.positions = np.stack([first, (first + step) % (2 * count + 2)], axis=1)
         self.keys, self.salts, self.aads = self.rows(32), self.rows(16), self.rows(40)
         self.sealed = oracle.seal(self.keys, self.messages, self.aads, self.salts)
         self.sealed[::3, -1] ^= 1  # every third does not open: the tag
@@ -88,6 +91,8 @@ class Inputs:
             ),
             "open_slots": lambda b, t: b.open_slots(d.scalar, d.slots, d.aads, threads=t),
             "evaluate_dhf": lambda b, _: b.evaluate_dhf(words, inputs),
+            "derive_positions": lambda b, t: b.derive_positions(DST, d.aads, 1 << 20, threads=t),
+            "place": lambda b, _: b.place(d.positions, 2 * d.count + 2),
             "merkle_root": lambda b, t: b.merkle_root(d.messages, threads=t),
             "duplicate_index": lambda b, t: b.duplicate_index(d.left, threads=t),
         }

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from veilmatch.errors import ConfigError, InternalError
-from veilmatch.hazmat.backends.interface import ELEMENT_LEN, Bytes
+from veilmatch.hazmat.backends.interface import DROPPED, ELEMENT_LEN, Bytes, Positions
 from veilmatch.hazmat.group import blind_rows, to_batch
 from veilmatch.secret import SecretBytes
 from veilmatch.table.blinded_table import BlindedTable, UncheckedTable, verify_rows
 from veilmatch.table.params import MAX_DROPPED, derive_positions
-from veilmatch.table.place import DROPPED, place
+from veilmatch.table.place import place
 
 DOMAIN_IMAGE_HASH = b"\x01"
 DOMAIN_FILLER = b"\x02"
@@ -26,10 +26,11 @@ Progress = Callable[[int, int], None]
 """Called with (rows done, rows in all)."""
 
 
-def filler_messages(epoch: int, rows: list[int]) -> Bytes:
+def filler_messages(epoch: int, rows: Positions | list[int]) -> Bytes:
     """Return ``0x02 | epoch (8) | j (4)`` for each row j. ``bytes (n, 13)``."""
-    prefix = DOMAIN_FILLER + epoch.to_bytes(8, "big")
-    return to_batch((prefix + j.to_bytes(4, "big") for j in rows), len(prefix) + 4)
+    prefix = np.frombuffer(DOMAIN_FILLER + epoch.to_bytes(8, "big"), dtype=np.uint8)
+    numbers = np.asarray(rows, dtype=">u4").view(np.uint8).reshape(-1, 4)
+    return np.concatenate([np.broadcast_to(prefix, (len(rows), len(prefix))), numbers], axis=1)
 
 
 def image_hash_messages(encoded: list[bytes]) -> Bytes:
@@ -39,7 +40,7 @@ def image_hash_messages(encoded: list[bytes]) -> Bytes:
 
 
 def _fill(
-    out: Bytes, rows: list[int], messages: Bytes, alpha: bytes, threads: int, report: Progress
+    out: Bytes, rows: Positions, messages: Bytes, alpha: bytes, threads: int, report: Progress
 ) -> None:
     for start in range(0, len(rows), _SHARD):
         stop = min(start + _SHARD, len(rows))
@@ -73,23 +74,24 @@ def build_table(
 
     Secret: ``alpha``; constant time.
     """
-    placed = place(derive_positions(encoded, nonce, rows), rows)
-    dropped = int((placed == DROPPED).sum())
+    placed = place(derive_positions(encoded, nonce, rows, threads=threads), rows)
+    kept = placed != DROPPED
+    dropped = len(encoded) - int(kept.sum())
     if dropped > MAX_DROPPED * len(encoded):
         raise ConfigError(
             f"{dropped} hashes find no row in the table",
             setting="expansion",
             hint="build again, with a larger expansion",
         )
-    kept = [(int(row), y) for row, y in zip(placed, encoded, strict=True) if row != DROPPED]
-    taken = {row for row, _ in kept}
-    free = [j for j in range(rows) if j not in taken]
+    taken = np.zeros(rows, dtype=np.bool_)
+    taken[placed[kept]] = True
+    free = np.flatnonzero(~taken)
     out = np.zeros((rows, ELEMENT_LEN), dtype=np.uint8)
     secret = alpha.reveal()
-    hashes = image_hash_messages([y for _, y in kept])
-    if kept:
-        _fill(out, [row for row, _ in kept], hashes, secret, threads, report)
-    if free:
+    if kept.any():
+        hashes = image_hash_messages(encoded)[kept]
+        _fill(out, placed[kept], hashes, secret, threads, report)
+    if len(free):
         _fill(out, free, filler_messages(epoch, free), secret, threads, report)
     try:
         return verify_rows(UncheckedTable(out), threads=threads)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from veilmatch.errors import TableError
-from veilmatch.hazmat.backends.interface import ELEMENT_LEN, Bytes
+from veilmatch.hazmat.backends.interface import ELEMENT_LEN, Bytes, Positions
 from veilmatch.hazmat.group import duplicate_index, is_element
 from veilmatch.hazmat.merkle import merkle_root
-from veilmatch.table.params import MAX_ROWS, MIN_ROWS, Positions
+from veilmatch.table.params import MAX_ROWS, MIN_ROWS
 
 MAGIC = b"VMTABLE1"
 HEADER_LEN = 64

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from veilmatch.errors import ConfigError
+from veilmatch.hazmat.backends.interface import Positions
+from veilmatch.hazmat.backends.selection import current
+from veilmatch.hazmat.group import to_batch
 from veilmatch.hazmat.prf import label
 from veilmatch.wire import length_prefixed
-
-Positions = NDArray[np.int64]
-"""``int64 (n, 2)``: the two rows of each image hash; they differ."""
 
 NONCE_LEN = 32
 MIN_ROWS = 2
@@ -40,24 +36,24 @@ def row_count(hash_count: int, expansion: float) -> int:
     return rows
 
 
-def derive_positions(hashes: Iterable[bytes], nonce: bytes, rows: int) -> Positions:
+def derive_positions(
+    hashes: Iterable[bytes], nonce: bytes, rows: int, *, threads: int = 1
+) -> Positions:
     """Derive the two rows of each encoded image hash (spec 30 section 2).
 
     d = SHA-512(label | nonce | y); a = d[0:16] mod n'; b = d[16:32] mod (n' - 1), and
     b += 1 where b >= a, so that the two differ.
 
     Args:
-        hashes: Encoded image hashes y (``alg_id | bit length | hash``).
+        hashes: Encoded image hashes y (``alg_id | bit length | hash``), of one length.
         nonce: 32 bytes of the release.
         rows: n'.
+        threads: Cores to use.
+
+    Raises:
+        LengthError: The hashes are not of one length.
     """
-    prefix = hashlib.sha512(_POSITION_LABEL + length_prefixed(nonce))
-    found = []
-    for encoded in hashes:
-        state = prefix.copy()
-        state.update(length_prefixed(encoded))
-        digest = state.digest()
-        a = int.from_bytes(digest[0:16], "big") % rows
-        b = int.from_bytes(digest[16:32], "big") % (rows - 1)
-        found.append((a, b + (b >= a)))
-    return np.array(found, dtype=np.int64).reshape(-1, 2)
+    encoded = list(hashes)
+    items = to_batch(encoded, len(encoded[0]) if encoded else 0)
+    prefix = _POSITION_LABEL + length_prefixed(nonce)
+    return current().derive_positions(prefix, items, rows, threads=threads)

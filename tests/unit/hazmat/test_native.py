@@ -127,6 +127,28 @@ def test_sums_of_multiples(backend: NativeBackend) -> None:
     assert np.array_equal(backend.sub(MULTIPLES[8:], MULTIPLES[:8]), MULTIPLES[[8] * 8])
 
 
+def test_portable_refuses_the_same() -> None:
+    """libsodium 1.0.18 ignores bit 255: the portable backend must look at it itself."""
+    backend = PortableBackend()
+    assert not backend.is_valid(REFUSED).any()
+    points = np.repeat(MULTIPLES[1:2], 4, axis=0)
+    slots = np.zeros((4, 128), dtype=np.uint8)
+    for row in REFUSED:
+        points[2] = row
+        slots[2, :32] = row
+        assert not backend.open_slots(scalars(3)[0], slots, points)[1].any()
+        calls: list[Callable[[], object]] = [
+            lambda: backend.mul(scalars(3)[0], points),
+            lambda: backend.mul(scalars(3)[0], points, threads=2),
+            lambda: backend.add(points, points),
+            lambda: backend.sub(MULTIPLES[:4], points),
+        ]
+        for call in calls:
+            with pytest.raises(EncodingError) as caught:
+                call()
+            assert (caught.value.field, caught.value.offset) == ("element", 64)
+
+
 def test_what_the_rfc_refuses(backend: NativeBackend) -> None:
     assert not backend.is_valid(REFUSED).any()
     assert list(backend.is_valid(MULTIPLES)) == [False] + [True] * 15

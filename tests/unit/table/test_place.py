@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from veilmatch.table.params import Positions
+from veilmatch.hazmat.backends.interface import Positions
 from veilmatch.table.place import DROPPED, place
 
 

@@ -18,6 +18,8 @@ Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 """``uint64`` array, elements of F_p, p = 2^64 - 59."""
 Flags = NDArray[np.bool_]
+Positions = NDArray[np.int64]
+"""Rows of a table: ``(n, 2)``, the two of each item; or ``(n,)``, the one it is placed in."""
 
 ELEMENT_LEN = 32
 SCALAR_LEN = 32
@@ -27,6 +29,8 @@ SALT_LEN = 16
 SEAL_OVERHEAD_LEN = 64
 SLOT_LEN = ELEMENT_LEN + KEY_LEN + SEAL_OVERHEAD_LEN
 FIELD_PRIME = 2**64 - 59
+DROPPED = -1
+"""Stands for "no row" where items are placed."""
 
 
 class Backend(Protocol):
@@ -178,4 +182,22 @@ class Backend(Protocol):
 
     def duplicate_index(self, rows: Bytes, *, threads: int = 1) -> int:
         """Index of some row of ``bytes (n, 32)`` that equals an earlier one, or -1."""
+        ...
+
+    def derive_positions(
+        self, prefix: bytes, items: Bytes, rows: int, *, threads: int = 1
+    ) -> Positions:
+        """Derive the two rows of each of ``bytes (n, w)``. Returns ``(n, 2)``.
+
+        d = SHA-512(prefix | w (2) | item); a = d[0:16] mod rows; b = d[16:32] mod (rows - 1),
+        and b += 1 where b >= a. ``rows`` is at least 2. Not constant time.
+        """
+        ...
+
+    def place(self, positions: Positions, rows: int) -> Positions:
+        """Give each item one of its two rows, at most one item a row, as many as possible.
+
+        ``positions (n, 2)``, each two different rows. Returns ``(n,)``: the row, or
+        ``DROPPED``. Which items drop is a function of the input alone. Not constant time.
+        """
         ...

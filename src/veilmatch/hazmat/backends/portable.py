@@ -33,6 +33,7 @@ from veilmatch.hazmat.backends.interface import (
     Flags,
     Words,
 )
+from veilmatch.hazmat.backends.placement import Placement
 
 _SEAL_INFO = b"veilmatch-v1 seal"
 _SLOT_INFO = b"veilmatch-v1 slot" + ELEMENT_LEN.to_bytes(2, "big")
@@ -58,12 +59,30 @@ def _map3(function: Callable[[int, int, int], int], left: Bytes, right: Bytes) -
     return out
 
 
+def _refusal(offset: int) -> EncodingError:
+    return EncodingError("not a canonical group element", field="element", offset=offset)
+
+
+def _first_long(*batches: Bytes) -> int | None:
+    """Index of the first row with bit 255 set.
+
+    libsodium 1.0.18 ignores that bit, RFC 9496 section 4.3.1 refuses it: without this check
+    one element would have two encodings.
+    """
+    top = np.bitwise_or.reduce([batch[:, ELEMENT_LEN - 1] >> 7 for batch in batches])
+    found = np.flatnonzero(top)
+    return int(found[0]) if len(found) else None
+
+
 def _map3_points(function: Callable[[int, int, int], int], left: Bytes, right: Bytes) -> Bytes:
     out = _empty(len(left), 32)
     o, a, b = _address(out), _address(left), _address(right)
-    for i in range(0, 32 * len(left), 32):
+    bad = _first_long(left, right)
+    for i in range(0, 32 * (len(left) if bad is None else bad), 32):
         if function(o + i, a + i, b + i):
-            raise EncodingError("not a canonical group element", field="element", offset=i)
+            raise _refusal(i)
+    if bad is not None:
+        raise _refusal(32 * bad)
     return out
 
 
@@ -117,7 +136,7 @@ def _open_one(key: bytes, sealed: bytes, aad: bytes) -> bytes | None:
         return None
 
 
-class PortableBackend:
+class PortableBackend(Placement):
     """Implements ``Backend``; see there for every argument."""
 
     name = "portable"
@@ -170,7 +189,7 @@ class PortableBackend:
                 out[i] = sodium.is_valid_point(a + ELEMENT_LEN * i) == 1
 
         _in_threads(threads, len(points), work)
-        return out & points.any(axis=1)
+        return out & points.any(axis=1) & (points[:, ELEMENT_LEN - 1] < 0x80)
 
     def from_uniform(self, uniform: Bytes) -> Bytes:
         """Map 64 uniform bytes to an element."""
@@ -207,12 +226,13 @@ class PortableBackend:
                 # -1 is an encoding that does not decode, or an identity: tell them apart.
                 if function(o + k, scalar + stride * i, p + k):
                     if sodium.is_valid_point(p + k) != 1:
-                        raise EncodingError(
-                            "not a canonical group element", field="element", offset=k
-                        )
+                        raise _refusal(k)
                     out[i] = 0
 
-        _in_threads(threads, len(points), work)
+        bad = _first_long(points)
+        _in_threads(threads, len(points) if bad is None else bad, work)
+        if bad is not None:
+            raise _refusal(ELEMENT_LEN * bad)
         return out
 
     def mul_base(self, scalars: Bytes) -> Bytes:
@@ -324,10 +344,10 @@ class PortableBackend:
         slot_text = slots[start:stop].tobytes()
         for i in range(start, stop):
             k = i - start
-            # libsodium refuses what is not canonical and a product that is the identity.
-            if sodium.scalarmult(s, a, q + SLOT_LEN * i):
-                continue
             slot = slot_text[SLOT_LEN * k : SLOT_LEN * (k + 1)]
+            # libsodium refuses what is not canonical, but for bit 255, and the identity.
+            if slot[ELEMENT_LEN - 1] >> 7 or sodium.scalarmult(s, a, q + SLOT_LEN * i):
+                continue
             key = _slot_key(shared.tobytes(), slot[:ELEMENT_LEN])
             one = _open_one(key, slot[ELEMENT_LEN:], text[width * k : width * (k + 1)])
             if one is not None:
