@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PEERS  := .venv-peers
 
-.PHONY: demo test lint bench docs native lock clean
+.PHONY: demo test lint bench peers docs native native-check lock clean
 
 demo: $(VENV)/.run $(VENV)/.pictures $(VENV)/.native
 	@$(BIN)/veilmatch demo $(ARGS)
@@ -17,8 +18,20 @@ lint: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(VENV)/.dev $(VENV)/.native
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV)/.dev $(VENV)/.native $(PEERS)/.done
+	@VEILMATCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m benchmarks.native_plot docs/benchmarks.png
+
+# The peers we measure against, in an environment of their own.
+peers: $(PEERS)/.done
+$(PEERS)/.done: requirements/peers.lock
+	@$(PYTHON) -m venv $(PEERS)
+	@echo "installing the peers into $(PEERS)"
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/peers.lock || echo "the peers cannot be installed here; they are left out"
+	@touch $@
+
+native-check:
+	@native/check.sh $(ARGS)
 
 docs: $(VENV)/.docs
 	@$(BIN)/sphinx-build -W -q -b html docs docs/_build/html

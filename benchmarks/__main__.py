@@ -46,6 +46,18 @@ def run_one(name: str) -> list[Record]:
     return found
 
 
+def _key(record: dict[str, object]) -> tuple[object, ...]:
+    return record["name"], record["subject"], record["baseline"]
+
+
+def read_results() -> list[dict[str, object]]:
+    """Read the records of earlier runs."""
+    if not RESULTS.exists():
+        return []
+    found: list[dict[str, object]] = json.loads(RESULTS.read_text())
+    return found
+
+
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all."""
     records: list[Record] = []
@@ -53,7 +65,9 @@ def main(names: list[str]) -> int:
         for record in run_one(name):
             print_record(record)
             records.append(record)
-    RESULTS.write_text(json.dumps([r.to_json() for r in records], indent=1) + "\n")
+    fresh = [record.to_json() for record in records]
+    kept = [old for old in read_results() if _key(old) not in {_key(new) for new in fresh}]
+    RESULTS.write_text(json.dumps(kept + fresh, indent=1) + "\n")
     print(f"written: {RESULTS}")
     return 0
 
