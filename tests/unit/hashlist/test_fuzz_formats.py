@@ -191,3 +191,12 @@ def test_lines_without_end_are_refused() -> None:
                     (draw.randbytes(1 << 16).hex().encode() for _ in range(20)), kind="md5"
                 )
             )
+
+
+@pytest.mark.parametrize("name", ["UTF-16", "nothing", "rot13", "idna", "x" * 2000])
+def test_a_declared_encoding_is_never_looked_up(name: str) -> None:
+    page = b"".join(MAKERS["ncmec"](2, 1))
+    other = page.replace(b'encoding="UTF-8"', f'encoding="{name}"'.encode())
+    assert other != page
+    # The bytes are UTF-8; that is how they are read, whatever the page says.
+    assert list(load_importer("ncmec")([other])) == list(load_importer("ncmec")([page]))
