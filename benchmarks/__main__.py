@@ -5,11 +5,25 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.harness import Record
+from benchmarks.native_backends import as_backend
 
-BENCHMARKS = ("table_row", "validate_row", "make_voucher", "match_voucher", "detection")
+# Beside bare libsodium, on the portable backend.
+PORTABLE = ("table_row", "validate_row", "make_voucher", "match_voucher", "detection")
+# Native beside portable; nothing where the native core is not installed.
+NATIVE = (
+    "native_table_row",
+    "native_validate_row",
+    "native_make_voucher",
+    "native_match_voucher",
+    "native_cores",
+    "native_table_1m",
+)
+# Beside peers, each in an environment of its own; nothing where a peer cannot be installed.
+PEERS = ("peers.openmined_psi", "peers.secretflow_ub")
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -22,11 +36,21 @@ def print_record(record: Record) -> None:
     )
 
 
+def run_one(name: str) -> list[Record]:
+    """Run one benchmark, the portable ones on the portable backend."""
+    run: Callable[[], list[Record]] = importlib.import_module(f"benchmarks.{name}").run
+    if name not in PORTABLE:
+        return run()
+    found: list[Record] = []
+    as_backend("portable", lambda: found.extend(run()))()
+    return found
+
+
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all."""
     records: list[Record] = []
-    for name in names or BENCHMARKS:
-        for record in importlib.import_module(f"benchmarks.{name}").run():
+    for name in names or (*PORTABLE, *NATIVE, *PEERS):
+        for record in run_one(name):
             print_record(record)
             records.append(record)
     RESULTS.write_text(json.dumps([r.to_json() for r in records], indent=1) + "\n")

@@ -26,10 +26,7 @@ NOT_PROTOCOL = {
     "opening/contact_sheet.py": "a picture for people",
 }
 # Pages that are cited before they are written, by whom.
-PENDING = {
-    "26-list-formats.md": "hashlist/formats and liststore",
-    "70-report.md": "report and reporting",
-}
+PENDING: dict[str, str] = {}
 _CITATION = re.compile(
     r"(?:spec/(\d\d)-[a-z-]+\.md`*|[Ss]pec (\d\d))(?:`*,? sections? (\d+(?:\.\d+)?))?"
 )

@@ -139,12 +139,12 @@ def build(
     count = probes or default_probes(lists)
     synthetic = SyntheticSchedule(open_slots=measured_open_slots(lists, count))
     parameters = Parameters(min_shares=min_shares, probes=count, synthetic=synthetic)
+    second = _read_second(second_list, known, parameters.min_jurisdictions) if second_list else None
     built = _build(lists, _next_request(release_site, algorithm, parameters, days))
     # The secret first: a release whose secret is lost could never match anything.
     keys = FileKeyProvider(secrets)
     keys.save(built.secret)
-    if second_list:
-        second = _read_second(second_list, known, parameters.min_jurisdictions)
+    if second is not None:
         keys.save_second_hashes(built.release_id, second)
     release_site.write_release(built.manifest, built.table, built.release_id)
     if policy is not None:

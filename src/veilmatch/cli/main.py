@@ -43,12 +43,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "demo_commands": ("demo",),
     "picture_commands": ("pictures",),
     "hash_commands": ("hash",),
+    "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command again")
-_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn", "duckdb", "ijson", "lxml")
+_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn", "duckdb", "ijson", "lxml", "matplotlib")
 
 
 def build_app(wanted: str = "") -> typer.Typer:

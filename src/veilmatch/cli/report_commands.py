@@ -159,6 +159,13 @@ def _queue(outbox: Outbox, folder: Path, body: str, context: RuleContext, xsd: P
     say("queued" if is_new else "was queued before")
 
 
+def _case(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as exc:
+        raise ConfigError("a case id is 32 hexadecimal digits", setting="again") from exc
+
+
 def _run(outbox: Outbox, body: ReportingBody, *, drain: bool) -> WorkerSummary:
     worker = ReportWorker(outbox, {body.name: body}, _clock, random.SystemRandom().random)
     while True:
@@ -185,6 +192,9 @@ def send(
         typer.Option("--confirm-production", help="The second setting that production needs."),
     ] = False,
     draft: Annotated[Path | None, typer.Option(help="Queue this draft first.")] = None,
+    again: Annotated[
+        str, typer.Option(help="Send this dead case again, once its cause is mended.")
+    ] = "",
     xsd: Xsd = None,
     agreement: Agreement = False,
     drain: Annotated[bool, typer.Option(help="Wait and retry until nothing is left.")] = False,
@@ -195,6 +205,8 @@ def send(
     known = load_credentials(credentials)
     outbox = _open_outbox(data, create=draft is not None)
     with CyberTipline(base, known) as body:
+        if again:
+            outbox.requeue(_case(again), body.name)
         if draft is not None:
             _queue(outbox, draft, body.name, _context(agreement), xsd)
         summary = _run(outbox, body, drain=drain)

@@ -8,7 +8,8 @@ also counted in clusters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from veilmatch.errors import ConfigError
@@ -142,3 +143,48 @@ def open_probe_shares(counts: Iterable[int]) -> dict[int, float]:
     """
     found = sorted(count for count in counts if count > 0)
     return {count: found.count(count) / len(found) for count in dict.fromkeys(found)}
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """One record of a list that must not enter a release before a person has looked.
+
+    Attributes:
+        record: Its place in the list.
+        reason: "below_gate" (flat or nearly empty) or "benign" (harmless pictures meet it).
+        benign: Places of the harmless pictures that meet it, for a contact report.
+    """
+
+    record: int
+    reason: str
+    benign: tuple[int, ...] = ()
+
+
+def quarantine(
+    records: Sequence[frozenset[bytes]], benign: Sequence[frozenset[bytes]], *, most_hits: int = 0
+) -> list[Quarantine]:
+    """Find records that a harmless corpus meets, with all their variants and probes.
+
+    Args:
+        records: For each record all keys it enters; none where it is below the quality gate.
+        benign: For each harmless picture all keys that a client tries; none below the gate.
+        most_hits: How many harmless pictures may meet a record.
+
+    Returns:
+        Quarantined records, in order of the list.
+    """
+    owners: dict[bytes, list[int]] = defaultdict(list)
+    for number, keys in enumerate(records):
+        for key in keys:
+            owners[key].append(number)
+    hits: dict[int, list[int]] = defaultdict(list)
+    for picture, tried in enumerate(benign):
+        for record in sorted({owner for key in tried for owner in owners.get(key, ())}):
+            hits[record].append(picture)
+    held = []
+    for number, keys in enumerate(records):
+        if not keys:
+            held.append(Quarantine(number, "below_gate"))
+        elif len(hits[number]) > most_hits:
+            held.append(Quarantine(number, "benign", tuple(hits[number])))
+    return held

@@ -23,6 +23,7 @@ from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
 
 NAME = "package"
 _REPORT = "report"
+_NUMBER_LEN = 7
 _GONE, _FINISHED = 5001, 5102
 
 
@@ -61,7 +62,7 @@ class PackageBody:
 
     def open_report(self, document: bytes) -> Answer:
         """Begin a package with the report itself."""
-        number = int.from_bytes(self._random(8), "big") >> 1 or 1
+        number = int.from_bytes(self._random(_NUMBER_LEN), "big") or 1
         with _disk():
             self._staging(number).mkdir(parents=True, mode=0o700)
         self._write(number, _REPORT, Part(Step.OPEN, "", document))

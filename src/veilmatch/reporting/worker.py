@@ -40,7 +40,7 @@ class WorkerSettings:
     """Times of the worker, in seconds.
 
     Args:
-        lease_s: How long a silent worker keeps a report from the others.
+        lease_s: How long a silent worker keeps a report from the others; longer than an upload.
         base_s: First wait after a failure; doubles up to ``max_s``.
         max_s: Longest wait.
         hold_s: Wait after refused access, which only an operator can mend.
@@ -49,7 +49,7 @@ class WorkerSettings:
         max_opens: Openings until a person must look.
     """
 
-    lease_s: int = 120
+    lease_s: int = 900
     base_s: int = 15
     max_s: int = 1800
     hold_s: int = 3600

@@ -120,7 +120,7 @@ def test_nothing_private_is_said(shell: Shell, service: FakeService) -> None:
 def test_wrong_use(shell: Shell, service: FakeService, tmp_path: Path) -> None:
     assert "no client state" in shell("status", code=2)
     init = ("init", "--server", service.url, "--trust")
-    shell(*init, tmp_path / "nowhere.json", code=3)
+    shell(*init, tmp_path / "nowhere.json", code=2)
     for bad in (b"", b"{}", b"\x00\xff", policy_to_bytes(make_policy())[:-1]):
         (tmp_path / "bad.json").write_bytes(bad)
         shell(*init, tmp_path / "bad.json", code=2)

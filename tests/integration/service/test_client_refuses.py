@@ -70,7 +70,23 @@ def _make_providers(folder: Path, names: tuple[str, ...]) -> None:
     for j in names:
         key, out = str(folder / f"{j}.key"), str(folder / f"{j}.list")
         assert run(["provider", "keygen", "--name", j, "--jurisdiction", j, "--out", key]) == 0
-        assert run(["provider", "list", "--key", key, "--hashes", str(table), "--out", out]) == 0
+        assert (
+            run(
+                [
+                    "provider",
+                    "list",
+                    "--key",
+                    key,
+                    "--hashes",
+                    str(table),
+                    "--out",
+                    out,
+                    "--algorithm",
+                    "pdq",
+                ]
+            )
+            == 0
+        )
 
 
 @pytest.fixture

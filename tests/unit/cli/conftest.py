@@ -30,20 +30,10 @@ def _make_list(kit: Path, name: str, jurisdiction: str, hashes: list[str]) -> No
     table = kit / f"{name}.csv"
     table.write_text("hash\n" + "\n".join(hashes) + "\n")
     key = str(kit / f"{name}.key")
-    for arguments in (
-        ["provider", "keygen", "--name", name, "--jurisdiction", jurisdiction, "--out", key],
-        [
-            "provider",
-            "list",
-            "--key",
-            key,
-            "--hashes",
-            str(table),
-            "--out",
-            str(kit / f"{name}.list"),
-        ],
-    ):
-        assert run(arguments) == 0
+    keygen = ["keygen", "--name", name, "--jurisdiction", jurisdiction, "--out", key]
+    sign = ["list", "--key", key, "--hashes", str(table), "--out", str(kit / f"{name}.list")]
+    assert run(["provider", *keygen]) == 0
+    assert run(["provider", *sign, "--algorithm", "pdq"]) == 0
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,13 @@ from PIL import Image
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import Device, World, make_world
 from tests.unit.cli.conftest import Kit, Refused, snapshot
-from veilmatch.cli import build_commands
 from veilmatch.cli.main import run
 from veilmatch.errors import ConfigError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.hashlist.hash_list import parse_hash_list
-from veilmatch.release.publish import build_release
+from veilmatch.release import publish
+from veilmatch.table.blind import build_table
 
 Captured = pytest.CaptureFixture[str]
 
@@ -83,7 +83,7 @@ def test_list_of_a_folder_counts_what_it_cannot_hash(
     made = _json(
         capfd,
         *("provider", "list", "--key", kit.path("one.key"), "--pictures", folder),
-        *("--out", tmp_path / "list"),
+        *("--algorithm", "pdq", "--out", tmp_path / "list"),
     )
     assert made["count"] == 4
     refused = made["refused"]
@@ -130,9 +130,9 @@ def test_build_tries_other_nonces_for_a_short_list(
         calls.append(1)
         if len(calls) < 5:
             raise ConfigError("1 hashes find no row in the table", setting="expansion")
-        return build_release(*args, **kwargs)  # type: ignore[arg-type]
+        return build_table(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(build_commands, "build_release", unlucky)
+    monkeypatch.setattr(publish, "build_table", unlucky)
     k = own_kit.folder
     command: list[str | Path] = [
         *("build", "--list", k / "one.list", "--list", k / "two.list"),
@@ -142,8 +142,8 @@ def test_build_tries_other_nonces_for_a_short_list(
     assert _json(capfd, *command)["epoch"] == 2
     assert len(calls) >= 5
     monkeypatch.setattr(
-        build_commands,
-        "build_release",
+        publish,
+        "build_table",
         lambda *_, **__: (_ for _ in ()).throw(ConfigError("no row", setting="expansion")),
     )
     refused([str(one) for one in command], 2)

@@ -18,6 +18,7 @@ from tests.unit.cli.conftest import Kit, Refused, check_refusal, snapshot
 from veilmatch import errors
 from veilmatch.cli import main as main_module
 from veilmatch.cli.main import MODULES, build_app, exit_code_of, run
+from veilmatch.hazmat.backends.selection import native_is_installed
 
 
 def command_paths() -> list[list[str]]:
@@ -144,7 +145,10 @@ def _program(
     )
 
 
-@pytest.mark.parametrize("setting", ["nonsense", "", "native"])
+_WRONG_BACKENDS = ["nonsense", ""] + ([] if native_is_installed() else ["native"])
+
+
+@pytest.mark.parametrize("setting", _WRONG_BACKENDS)
 def test_wrong_backend(setting: str) -> None:
     done = _program("doctor", VEILMATCH_BACKEND=setting)
     assert done.returncode == 2

@@ -25,6 +25,10 @@ CASES: dict[str, tuple[str, int]] = {
     "unknown option": ("doctor --nonsense", 2),
     "too many arguments": ("doctor extra", 2),
     "unknown command of a group": ("provider nonsense", 2),
+    # hash
+    "hash without paths": ("hash", 2),
+    "hash, nothing there": ("hash T/x", 2),
+    "hash, unknown image hash": ("hash K/garbage --algorithm none", 2),
     # provider keygen
     "keygen without options": ("provider keygen", 2),
     "keygen, long jurisdiction": ("provider keygen --name N --jurisdiction NLD --out T/k", 2),
@@ -57,6 +61,10 @@ CASES: dict[str, tuple[str, int]] = {
     "list, unknown form": ("provider list --key K/one.key --hashes K/garbage --out T/l", 2),
     "list, garbage csv": ("provider list --key K/one.key --hashes K/garbage.csv --out T/l", 2),
     "list, garbage json": ("provider list --key K/one.key --hashes K/garbage.jsonl --out T/l", 2),
+    "list, variants 99": (
+        "provider list --key K/one.key --pictures K/folder --variants 99 --out T/l",
+        2,
+    ),
     "list, unknown image hash": (
         "provider list --key K/one.key --hashes K/one.csv --algorithm none --out T/l",
         2,
@@ -65,7 +73,10 @@ CASES: dict[str, tuple[str, int]] = {
     "list, pictures is a file": ("provider list --key K/one.key --pictures K/garbage --out T/l", 2),
     "list, empty folder": ("provider list --key K/one.key --pictures K/folder --out T/l", 2),
     "list, no picture among the files": ("provider list --key K/one.key --pictures K --out T/l", 2),
-    "list, out is a folder": ("provider list --key K/one.key --hashes K/one.csv --out K/folder", 3),
+    "list, out is a folder": (
+        "provider list --key K/one.key --hashes K/one.csv --algorithm pdq --out K/folder",
+        3,
+    ),
     # build
     "build without options": ("build", 2),
     "build, list missing": (f"{_BUILD} --list K/one.list --list T/x", 2),
@@ -92,6 +103,10 @@ CASES: dict[str, tuple[str, int]] = {
     "build, min-shares no number": (f"{_BUILD} {_LISTS} --min-shares many", 2),
     "build, days 0": (f"{_BUILD} {_LISTS} --days 0", 2),
     "build, days 100000": (f"{_BUILD} {_LISTS} --days 100000", 2),
+    "build, second list missing": (f"{_BUILD} {_LISTS} --second-list T/x", 2),
+    "build, second list is garbage": (f"{_BUILD} {_LISTS} --second-list K/garbage", 2),
+    "build, second list of one jurisdiction": (f"{_BUILD} {_LISTS} --second-list K/one.list", 1),
+    "build, probes 17": (f"{_BUILD} {_LISTS} --probes 17", 2),
     "build, policy is a folder": (f"{_BUILD} {_LISTS} --policy K/folder", 2),
     # provider approve
     "approve, site missing": ("provider approve --key K/one.key --site T/x", 2),

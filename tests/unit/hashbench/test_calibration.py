@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from veilmatch.errors import ConfigError
 from veilmatch.hashbench.calibration import (
     CLUSTERS,
+    Quarantine,
     account_bound,
     open_probe_shares,
     picture_rate_bound,
     poisson_tail,
+    quarantine,
     risk_table,
     smallest_min_shares,
 )
@@ -74,3 +76,35 @@ def test_a_hopeless_rate_is_refused() -> None:
 def test_open_probes_are_counted_among_found_copies_only() -> None:
     assert open_probe_shares([0, 1, 1, 2, 0, 4]) == {1: 0.5, 2: 0.25, 4: 0.25}
     assert open_probe_shares([0]) == {}
+
+
+def keys(*numbers: int) -> frozenset[bytes]:
+    return frozenset(bytes([number]) for number in numbers)
+
+
+def test_records_that_harmless_pictures_meet_are_held_back() -> None:
+    records = [keys(1, 2), keys(3), keys(), keys(2, 4)]
+    benign = [keys(9), keys(2, 8), keys(), keys(1, 2)]
+    assert quarantine(records, benign) == [
+        Quarantine(0, "benign", (1, 3)),
+        Quarantine(2, "below_gate"),
+        Quarantine(3, "benign", (1, 3)),
+    ]
+    assert quarantine(records, benign, most_hits=2) == [Quarantine(2, "below_gate")]
+
+
+@given(
+    st.lists(st.sets(st.integers(0, 6)), max_size=6),
+    st.lists(st.sets(st.integers(0, 6)), max_size=6),
+    st.integers(0, 2),
+)
+def test_quarantine_equals_the_double_loop(
+    known: list[set[int]], harmless: list[set[int]], most: int
+) -> None:
+    slow = [
+        (number, tuple(k for k, tried in enumerate(harmless) if tried & record))
+        for number, record in enumerate(known)
+        if record and sum(bool(tried & record) for tried in harmless) > most
+    ]
+    found = quarantine([keys(*r) for r in known], [keys(*h) for h in harmless], most_hits=most)
+    assert [(q.record, q.benign) for q in found if q.reason == "benign"] == slow

@@ -137,7 +137,7 @@ class Maximal:
         for slot in slots_of(kind):
             self.seen.add((kind.__name__, slot.xml_name))
             if slot.is_flags:
-                values[slot.field_name] = frozenset(slot.kinds[0])
+                values[slot.field_name] = frozenset(slot.kinds[0].__members__.values())
             elif slot.is_many:
                 kinds = slot.kinds if len(slot.kinds) > 1 else slot.kinds * 2
                 values[slot.field_name] = tuple(self.value(slot, one) for one in kinds)
@@ -174,7 +174,7 @@ def maximal_details() -> tuple[FileDetails, FileDetails]:
 
 
 _TEXT = st.text(max_size=8).filter(is_xml_text)
-_ZONES = st.sampled_from([None, UTC, timezone(timedelta(hours=5, minutes=30))])
+_ZONES: Any = st.sampled_from([None, UTC, timezone(timedelta(hours=5, minutes=30))])
 _SCALARS: dict[type[Any], st.SearchStrategy[Any]] = {
     str: _TEXT,
     bool: st.booleans(),
@@ -193,12 +193,16 @@ def _of(kind: type[Any]) -> st.SearchStrategy[Any]:
     return _SCALARS[kind]
 
 
+def _any_of(slot: Slot) -> st.SearchStrategy[Any]:
+    return st.deferred(lambda: st.one_of(*[_of(one) for one in slot.kinds]))
+
+
 def records(kind: type[Record]) -> st.SearchStrategy[Any]:
     """Random records of a type."""
     parts: dict[str, st.SearchStrategy[Any]] = {}
     defaults = {one.name: one.default for one in dataclasses.fields(kind)}
     for slot in slots_of(kind):
-        single = st.deferred(lambda slot=slot: st.one_of(*[_of(one) for one in slot.kinds]))
+        single = _any_of(slot)
         if slot.is_flags:
             parts[slot.field_name] = st.frozensets(single, max_size=3)
         elif slot.is_many:

@@ -78,7 +78,7 @@ def test_another_key_or_signer_is_refused() -> None:
 )
 def test_a_changed_package_is_refused(change: dict[str, bytes | None]) -> None:
     data = build_package(SIGNER, RECIPIENT_KEY, NUMBER, _sealed())
-    assert open_package(_repack(data, {}), RECIPIENT, SIGNER.public_key)
+    assert open_package(_repack(data, {}), RECIPIENT, SIGNER.public_key).number == NUMBER
     with pytest.raises(VerificationError):
         open_package(_repack(data, change), RECIPIENT, SIGNER.public_key)
 

@@ -82,10 +82,13 @@ def test_views_of_other_files_and_of_the_future_do_not_count() -> None:
 
 
 def test_flags_set_by_hand_are_refused() -> None:
-    for flag in ("file_viewed_by_esp", "exif_viewed_by_esp"):
-        for value in (True, False):
+    for value in (True, False):
+        for details in (
+            replace(fit_details(), file_viewed_by_esp=value),
+            replace(fit_details(), exif_viewed_by_esp=value),
+        ):
             with pytest.raises(InputError, match="by hand"):
-                derive_viewed(replace(fit_details(), **{flag: value}), FILE_KEY, [], NOW)
+                derive_viewed(details, FILE_KEY, [], NOW)
 
 
 def test_a_view_without_a_zone_is_refused() -> None:

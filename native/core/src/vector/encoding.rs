@@ -7,55 +7,80 @@ use super::curve::{Point, d_times};
 use super::power::{CpuOf, MaskOf, invert, sqrt_ratio};
 use crate::Row32;
 
-/// Decodes one row in each lane; the mask says which are canonical.
+/// What a decoding needs after its square root.
+struct Decoding<F: Field> {
+    s: F,
+    canonical: MaskOf<F>,
+    u1: F,
+    u2: F,
+    v: F,
+    v_u2_sq: F,
+}
+
+impl<F: Field> Decoding<F> {
+    fn new(cpu: CpuOf<F>, rows: &[Row32]) -> Self {
+        let mut top = [0u64; 16];
+        for (bit, row) in top.iter_mut().zip(&rows[..F::Word::LANES]) {
+            *bit = u64::from(row[31] >> 7);
+        }
+        F::Word::outline(
+            cpu,
+            #[inline(always)]
+            || {
+                let one = F::one(cpu);
+                let s = F::load(cpu, rows);
+                let frozen = s.freeze();
+                let below_p = s.frozen_equal(frozen);
+                let even = F::Word::mask_not(frozen.frozen_odd());
+                let short = F::Word::load(cpu, &top).equal(F::Word::splat(cpu, 0));
+                let canonical = F::Word::mask_and(F::Word::mask_and(below_p, even), short);
+                let ss = s.square();
+                let (u1, u2) = (one.sub(ss), one.add(ss));
+                let u2_sq = u2.square();
+                let v = F::constant(cpu, &D).mul(u1.square()).neg().sub(u2_sq);
+                Self { s, canonical, u1, u2, v, v_u2_sq: v.mul(u2_sq) }
+            },
+        )
+    }
+
+    fn finish(&self, was_square: MaskOf<F>, root: F) -> (MaskOf<F>, Point<F>) {
+        let cpu = root.cpu();
+        F::Word::outline(
+            cpu,
+            #[inline(always)]
+            || {
+                let den_x = root.mul(self.u2);
+                let den_y = root.mul(den_x).mul(self.v);
+                let x = self.s.add(self.s).mul(den_x).abs();
+                let y = self.u1.mul(den_y);
+                let t = x.mul(y);
+                let bad = F::Word::mask_or(t.is_negative(), y.is_zero());
+                let good = F::Word::mask_and(was_square, F::Word::mask_not(bad));
+                let good = F::Word::mask_and(good, self.canonical);
+                let (zero, one) = (F::zero(cpu), F::one(cpu));
+                let point = Point {
+                    x: F::select(good, x, zero),
+                    y: F::select(good, y, one),
+                    z: one,
+                    t: F::select(good, t, zero),
+                };
+                (good, point)
+            },
+        )
+    }
+}
+
+/// Decodes one row in each lane, N registers at a time; the mask says which are canonical.
 ///
 /// Where a row is not, the point is the identity, so that what follows is defined.
-pub(super) fn decode<F: Field>(cpu: CpuOf<F>, rows: &[Row32]) -> (MaskOf<F>, Point<F>) {
-    let mut top = [0u64; 16];
-    for (bit, row) in top.iter_mut().zip(&rows[..F::Word::LANES]) {
-        *bit = u64::from(row[31] >> 7);
-    }
-    let one = F::one(cpu);
-    let (s, canonical, u1, u2, v, v_u2_sq) = F::Word::outline(
-        cpu,
-        #[inline(always)]
-        || {
-            let s = F::load(cpu, rows);
-            let frozen = s.freeze();
-            let below_p = s.frozen_equal(frozen);
-            let even = F::Word::mask_not(frozen.frozen_odd());
-            let short = F::Word::load(cpu, &top).equal(F::Word::splat(cpu, 0));
-            let canonical = F::Word::mask_and(F::Word::mask_and(below_p, even), short);
-            let ss = s.square();
-            let (u1, u2) = (one.sub(ss), one.add(ss));
-            let u2_sq = u2.square();
-            let v = F::constant(cpu, &D).mul(u1.square()).neg().sub(u2_sq);
-            (s, canonical, u1, u2, v, v.mul(u2_sq))
-        },
-    );
-    let ([was_square], [root]) = sqrt_ratio(&[one], &[v_u2_sq]);
-    F::Word::outline(
-        cpu,
-        #[inline(always)]
-        || {
-            let den_x = root.mul(u2);
-            let den_y = root.mul(den_x).mul(v);
-            let x = s.add(s).mul(den_x).abs();
-            let y = u1.mul(den_y);
-            let t = x.mul(y);
-            let bad = F::Word::mask_or(t.is_negative(), y.is_zero());
-            let good = F::Word::mask_and(was_square, F::Word::mask_not(bad));
-            let good = F::Word::mask_and(good, canonical);
-            let zero = F::zero(cpu);
-            let point = Point {
-                x: F::select(good, x, zero),
-                y: F::select(good, y, one),
-                z: one,
-                t: F::select(good, t, zero),
-            };
-            (good, point)
-        },
-    )
+pub(super) fn decode<F: Field, const N: usize>(
+    cpu: CpuOf<F>,
+    rows: [&[Row32]; N],
+) -> [(MaskOf<F>, Point<F>); N] {
+    let begun = rows.map(|rows| Decoding::<F>::new(cpu, rows));
+    let under: [F; N] = std::array::from_fn(|k| begun[k].v_u2_sq);
+    let (was_square, roots) = sqrt_ratio(&[F::one(cpu); N], &under);
+    std::array::from_fn(|k| begun[k].finish(was_square[k], roots[k]))
 }
 
 /// Encodes the point in each lane.

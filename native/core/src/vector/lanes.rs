@@ -46,18 +46,23 @@ fn padded<const W: usize>(rows: &[[u8; W]]) -> [[u8; W]; 16] {
     out
 }
 
+/// Makes public which rows are canonical.
+fn show<F: Field>(mask: MaskOf<F>, valid: &mut [bool]) {
+    let bits = F::Word::mask_bits(mask);
+    for (lane, flag) in valid.iter_mut().enumerate() {
+        *flag = bits >> lane & 1 == 1;
+    }
+    reveal(valid);
+}
+
 impl<F: Field> Lanes<F> {
     pub(super) fn new(cpu: CpuOf<F>) -> Self {
         Self { cpu }
     }
 
     fn decode(&self, rows: &[Row32], valid: &mut [bool]) -> Point<F> {
-        let (mask, point): (MaskOf<F>, _) = decode(self.cpu, &padded(rows)[..F::Word::LANES]);
-        let bits = F::Word::mask_bits(mask);
-        for (lane, flag) in valid.iter_mut().enumerate() {
-            *flag = bits >> lane & 1 == 1;
-        }
-        reveal(valid);
+        let [(mask, point)] = decode(self.cpu, [&padded(rows)[..F::Word::LANES]]);
+        show::<F>(mask, valid);
         point
     }
 
@@ -77,8 +82,19 @@ impl<F: Field> Lanes<F> {
 
 impl<F: Field> Engine for Lanes<F> {
     fn decodes(&self, points: &[Row32], valid: &mut [bool]) {
-        for (rows, flags) in points.chunks(F::Word::LANES).zip(valid.chunks_mut(F::Word::LANES)) {
-            self.decode(rows, flags);
+        // Two registers at a time: a square root waits for itself, two fill the machine.
+        let lanes = F::Word::LANES;
+        for (rows, flags) in points.chunks(2 * lanes).zip(valid.chunks_mut(2 * lanes)) {
+            if rows.len() < 2 * lanes {
+                for (rows, flags) in rows.chunks(lanes).zip(flags.chunks_mut(lanes)) {
+                    self.decode(rows, flags);
+                }
+            } else {
+                let (left, right) = flags.split_at_mut(lanes);
+                let [first, second] = decode::<F, 2>(self.cpu, [&rows[..lanes], &rows[lanes..]]);
+                show::<F>(first.0, left);
+                show::<F>(second.0, right);
+            }
         }
     }
 

@@ -49,6 +49,13 @@ fn agrees<F: Field>(engine: &Lanes<F>) {
     points[2][31] |= 0x80;
     points[3][0] ^= 1;
     let (beta, gamma) = (scalars(count), scalars(count + 3)[3..].to_vec());
+    let many = points.repeat(3);
+    for rows in [&many[..], &points, &many[..17], &many[..1]] {
+        let (mut flags, mut expected) = (vec![false; rows.len()], vec![true; rows.len()]);
+        engine.decodes(rows, &mut flags);
+        Serial.decodes(rows, &mut expected);
+        assert_eq!(flags, expected);
+    }
     for row in [theirs[7], [0; 32]] {
         let fixed = Fixed::new(Path::Serial, &row, 1000).expect("canonical");
         let (mut flags, mut expected) = (vec![false; count], vec![true; count]);
