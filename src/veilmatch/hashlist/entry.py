@@ -163,7 +163,7 @@ def take_moment(value: object, field: str) -> datetime | None:
     try:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             # Compared before it is converted: 1e999999999 as an integer would fill the memory.
-            if abs(value) < _MAX_SECONDS:
+            if -_MAX_SECONDS < value < _MAX_SECONDS:
                 moment = datetime.fromtimestamp(int(value), UTC)
         elif isinstance(value, str) and (match := _MS_DATE.fullmatch(value.strip())):
             # The number is in UTC already; the zone only says how it was shown.
