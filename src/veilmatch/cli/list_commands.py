@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
+from veilmatch.cli.list_options import Told, build_options, open_client
 from veilmatch.errors import ConfigError
-from veilmatch.hashlist.entry import KNOWN_BAD, Item, ListSource, take_moment
-from veilmatch.hashlist.formats.catalogue import CATEGORISED, UPDATES, load_importer
-from veilmatch.hashlist.hygiene import CategoryRule
-from veilmatch.hashlist.kinds import MATCHABLE_LEN
+from veilmatch.hashlist.entry import Chunks, Item, ListSource, take_moment
 from veilmatch.liststore.engine import DEFAULT_MEMORY_MIB
 from veilmatch.liststore.exchange.hash_sharing_client import HashSharingClient
 from veilmatch.liststore.exchange.outbox import AFFIRMATIVE, Feedback, Outbox
@@ -30,8 +29,6 @@ from veilmatch.liststore.promotion import (
     withdraw_list,
 )
 from veilmatch.liststore.staging import ImportOptions, stage_import
-from veilmatch.secret import SecretBytes
-from veilmatch.store.files import read_file
 from veilmatch.wire import Json
 
 list_app = typer.Typer(no_args_is_help=True, help="Hash lists: import, report, promote, withdraw.")
@@ -55,6 +52,7 @@ def import_list(
     environment: Annotated[str, typer.Option(help="Its environment, for example test.")] = "",
     jurisdiction: Annotated[str, typer.Option(help="Two letters, for example NL.")] = "",
     purpose: Annotated[str, typer.Option("--as", help="known-bad, benign or negative.")] = "",
+    provider: Annotated[Path | None, typer.Option(help="Who signed it: the public file.")] = None,
     kind: Annotated[str, typer.Option(help="What the column hash holds, for example pdq.")] = "",
     scheme: Annotated[str, typer.Option(help="Whose categories the file holds.")] = "",
     accept: Annotated[list[str] | None, typer.Option(help="A category that goes live.")] = None,
@@ -70,9 +68,10 @@ def import_list(
     """Import a list as a staged version, and report on it; nothing goes live."""
     folder = ListFolder(store)
     stored = folder.open(list_id)
-    wanted = _find_source(stored, source, environment, jurisdiction, purpose, form)
+    told = Told(source, environment, jurisdiction, purpose, form, provider)
+    wanted = told.find_source(stored)
     options = replace(
-        _build_options(wanted, kind, accept or []),
+        build_options(wanted, kind, accept or []),
         max_malformed=max_malformed,
         expected_count=expect_count,
         memory_mib=memory,
@@ -80,54 +79,14 @@ def import_list(
     if address:
         if files or wanted.format != "ncmec":
             raise ConfigError("an address takes no files, and the format ncmec", setting="address")
-        with _open_client(address, user, password_file) as client:
+        with open_client(address, user, password_file) as client:
             report = _import_windows(folder, stored, wanted, options, client, since)
     else:
-        report = _import_files(folder, stored, wanted, options, files or [], kind, scheme)
+        importer = partial(told.find_importer(wanted), kind=kind, scheme=scheme)
+        report = _import_files(folder, stored, wanted, options, files or [], importer)
     _say_report(report)
     if as_json:
         print_json(report)
-
-
-def _build_options(source: ListSource, kind: str, accept: list[str]) -> ImportOptions:
-    if kind and kind not in MATCHABLE_LEN:
-        raise ConfigError(
-            "hashes of this kind cannot be compared",
-            setting="kind",
-            hint="known: " + ", ".join(MATCHABLE_LEN),
-        )
-    needs_category = source.format in CATEGORISED
-    if needs_category and not accept:
-        raise ConfigError(
-            "the file also holds media that nobody categorised, or that are harmless",
-            setting="accept",
-            hint="name each category that goes live, for example --accept 1 --accept 2",
-        )
-    return ImportOptions(
-        is_update=source.format in UPDATES,
-        categories=CategoryRule(frozenset(accept), needs_category),
-    )
-
-
-def _find_source(
-    stored: StoredList, name: str, environment: str, jurisdiction: str, purpose: str, form: str
-) -> ListSource:
-    """Take what was said; what was not, from the list's first import."""
-    if stored.exists():
-        known = stored.read_source()
-        return ListSource(
-            name or known.name,
-            environment or known.environment,
-            jurisdiction or known.jurisdiction,
-            purpose or known.polarity,
-            form or known.format,
-        )
-    if not name or not jurisdiction or not form:
-        raise ConfigError(
-            "the first import of a list says what it is",
-            hint="give --source, --jurisdiction and --format",
-        )
-    return ListSource(name, environment, jurisdiction, purpose or KNOWN_BAD, form)
 
 
 def _import_files(
@@ -136,10 +95,8 @@ def _import_files(
     source: ListSource,
     options: ImportOptions,
     files: list[Path],
-    kind: str,
-    scheme: str,
+    importer: Callable[[Chunks], Iterator[Item]],
 ) -> Json:
-    importer = load_importer(source.format)
     if not files:
         raise ConfigError("there is nothing to import", hint="name at least one file")
     for path in files:
@@ -156,7 +113,7 @@ def _import_files(
 
         def sequences() -> Iterator[Iterator[Item]]:
             for path in files:
-                yield importer(counted(path), kind=kind, scheme=scheme)
+                yield importer(counted(path))
 
         return stage_import(
             folder,
@@ -202,13 +159,6 @@ def _import_windows(
             )
             windows.clear()
     return report
-
-
-def _open_client(address: str, user: str, password_file: Path | None) -> HashSharingClient:
-    if not user or password_file is None:
-        raise ConfigError("an address needs --user and --password-file", setting="user")
-    password = read_file(password_file, "the password file", max_len=4096).strip()
-    return HashSharingClient(address, user, SecretBytes(password))
 
 
 def _say_report(report: Json) -> None:
@@ -364,7 +314,7 @@ def deliver(
     """Send the queued feedback to the source."""
     stored = ListFolder(store).open(list_id)
     stored.read_source()
-    with _open_client(address, user, password_file) as client:
+    with open_client(address, user, password_file) as client:
 
         def send(one: Feedback) -> None:
             reasons = None if one.verdict == AFFIRMATIVE else one.reasons

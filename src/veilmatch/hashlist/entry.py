@@ -28,6 +28,7 @@ POLARITIES = (KNOWN_BAD, BENIGN, NEGATIVE)
 """What a list is for: to match; a benign corpus for the flood guard; known false positives."""
 
 MAX_TEXT_LEN = 200
+_MAX_SECONDS = 10**11
 _MS_DATE = re.compile(r"/Date\((-?\d{1,16})(?:([+-])(\d\d)(\d\d))?\)/")
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 
@@ -161,14 +162,16 @@ def take_moment(value: object, field: str) -> datetime | None:
     moment: datetime | None = None
     try:
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            moment = datetime.fromtimestamp(int(value), UTC)
+            # Compared before it is converted: 1e999999999 as an integer would fill the memory.
+            if -_MAX_SECONDS < value < _MAX_SECONDS:
+                moment = datetime.fromtimestamp(int(value), UTC)
         elif isinstance(value, str) and (match := _MS_DATE.fullmatch(value.strip())):
             # The number is in UTC already; the zone only says how it was shown.
             moment = datetime.fromtimestamp(int(match[1]) // 1000, UTC)
         elif isinstance(value, str):
             moment = datetime.fromisoformat(value.strip())
             moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError, OSError) as exc:
+    except (ValueError, ArithmeticError, OSError) as exc:
         raise EncodingError(f"{field} is no time", field=field) from exc
     if moment is None or not 1970 <= moment.year <= 2261:
         raise EncodingError(f"{field} is no time", field=field)

@@ -38,6 +38,8 @@ def open_engine(
     }
     try:
         with duckdb.connect(str(database or ":memory:"), config=config) as connection:
+            # It would draw on the terminal of whoever runs a command.
+            connection.execute("SET enable_progress_bar = false")
             yield connection
     except duckdb.Error as exc:
         raise StoreError(

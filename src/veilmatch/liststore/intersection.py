@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from veilmatch.errors import ConfigError, PolicyError, VerificationError
@@ -77,29 +78,12 @@ def intersect_lists(
         temporary = out.with_name(f".{out.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True, mode=0o700)
+        question = _Question(folder, chosen, places, kind, min_jurisdictions)
         try:
             with open_engine(temporary, memory_mib=memory_mib) as connection:
-                count = 0
-                _load_withdrawals(connection, chosen)
-                for split in range(SPLITS):
-                    sql = _split_sql(folder, chosen, places, kind, min_jurisdictions, split)
-                    target = temporary / f"split-{split:x}.parquet"
-                    connection.execute(
-                        f"COPY ({sql}) TO {quote(target)} (FORMAT parquet, COMPRESSION zstd)"
-                    )
-                    count += fetch_int(connection, f"SELECT count(*) FROM {quote(target)}")  # noqa: S608
-                    if json_lines:
-                        _append_json_lines(connection, target, temporary / "hashes.jsonl")
-                    progress(split + 1, SPLITS)
+                count = _write_splits(connection, question, temporary, json_lines, progress)
             shutil.rmtree(temporary / "spill", ignore_errors=True)
-            result: Json = {
-                "format": FORMAT,
-                "kind": kind,
-                "count": count,
-                "min_jurisdictions": min_jurisdictions,
-                "jurisdictions": places,
-                "lists": [{"list": one.list_id, "version": one.live_version} for one in chosen],
-            }
+            result = question.describe(count)
             data = to_canonical_json(result) + b"\n"
             write_atomic(temporary / "result.json", data, mode=PRIVATE_MODE)
             temporary.rename(out)
@@ -108,6 +92,52 @@ def intersect_lists(
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     return result
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Which lists, under which policy."""
+
+    folder: ListFolder
+    chosen: list[StoredList]
+    places: list[str]
+    kind: str
+    min_jurisdictions: int
+
+    def describe(self, count: int) -> Json:
+        """Return what ``result.json`` says."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "count": count,
+            "min_jurisdictions": self.min_jurisdictions,
+            "jurisdictions": self.places,
+            "lists": [{"list": one.list_id, "version": one.live_version} for one in self.chosen],
+        }
+
+
+def _write_splits(
+    connection: Connection,
+    question: _Question,
+    target: Path,
+    json_lines: bool,
+    progress: Callable[[int, int], None],
+) -> int:
+    """Write every split of the result; returns how many hashes there are."""
+    _load_withdrawals(connection, question.chosen)
+    count = 0
+    for split in range(SPLITS):
+        path = target / f"split-{split:x}.parquet"
+        connection.execute(
+            f"COPY ({_split_sql(question, split)}) TO {quote(path)} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
+        path.chmod(PRIVATE_MODE)
+        count += fetch_int(connection, f"SELECT count(*) FROM {quote(path)}")  # noqa: S608
+        if json_lines:
+            _append_json_lines(connection, path, target / "hashes.jsonl")
+        progress(split + 1, SPLITS)
+    return count
 
 
 def _choose(folder: ListFolder, list_ids: Sequence[str]) -> list[StoredList]:
@@ -146,30 +176,24 @@ def _load_withdrawals(connection: Connection, chosen: list[StoredList]) -> None:
             connection.executemany("INSERT INTO withdrawn VALUES (?, ?)", rows)
 
 
-def _split_sql(
-    folder: ListFolder,
-    chosen: list[StoredList],
-    places: list[str],
-    kind: str,
-    min_jurisdictions: int,
-    split: int,
-) -> str:
+def _split_sql(question: _Question, split: int) -> str:
     """Build the query of one split: one bit per jurisdiction, or-ed per hash, then counted."""
+    kind, min_jurisdictions = question.kind, question.min_jurisdictions
     where = f"kind = {quote(kind)} AND state = 'live'"
     parts = []
-    for number, one in enumerate(chosen):
+    for number, one in enumerate(question.chosen):
         path = one.split_path(one.live_version, split)
         if not path.exists():
             continue
         kept = ""
         if one.read_withdrawals():
             kept = f" AND entry_id NOT IN (SELECT entry_id FROM withdrawn WHERE number = {number})"  # noqa: S608
-        bit = 1 << places.index(one.read_source().jurisdiction)
+        bit = 1 << question.places.index(one.read_source().jurisdiction)
         parts.append(
             f"SELECT value, {bit}::BIGINT AS place FROM {read_parquet([path])} WHERE {where}{kept}"  # noqa: S608
         )
     rows = " UNION ALL ".join(parts) or "SELECT ''::BLOB AS value, 0::BIGINT AS place WHERE false"
-    suppressed = folder.live_splits((NEGATIVE,), split)
+    suppressed = question.folder.live_splits((NEGATIVE,), split)
     anti = (
         f" ANTI JOIN (SELECT value FROM {read_parquet(suppressed)} WHERE {where}) USING (value)"  # noqa: S608
         if suppressed

@@ -40,7 +40,7 @@ COLUMNS: dict[str, str] = {
 }
 """Columns of the spool; ``value`` is hexadecimal there and bytes in the database."""
 
-NOTHING = "\\N"
+NOTHING = "\x1f"
 _Write = Callable[[tuple[object, ...]], object]
 
 HASH_OP, TOUCH_OP = 0, 1

@@ -10,9 +10,14 @@ import typer
 
 from tests.simulators.hash_sharing import PASSWORD, USER, HashSharingSimulator
 from tests.simulators.list_files import MAKERS
+from tests.unit.hashlist.test_signed_list import PROVIDER, signed
 from tests.unit.liststore.test_exchange import simulated
 from veilmatch.cli import list_commands
-from veilmatch.errors import ConfigError, Error, PolicyError
+from veilmatch.errors import ConfigError, Error, PolicyError, SignatureError
+from veilmatch.hashlist.provider import HashProvider
+from veilmatch.hazmat.signing import SigningKey
+from veilmatch.secret import SecretBytes
+from veilmatch.wire import to_canonical_json
 
 
 class Runner:
@@ -103,6 +108,24 @@ def test_from_the_service_and_back(run: Runner) -> None:
         assert run("deliver", "n", *login)["sent"] == 1
     assert list(service.feedback) == ["/v2/entries/42/e1/pdq/feedback"]
     assert not (run.folder / "store" / "lists" / "n" / "fetch").exists()
+
+
+def test_a_signed_list_brings_its_own_jurisdiction(run: Runner) -> None:
+    path, public = run.folder / "one.list", run.folder / "one.json"
+    path.write_bytes(signed(20))
+    public.write_bytes(to_canonical_json(PROVIDER.to_json()))
+    said = ("--format", "signed", "--provider", public)
+    report = run("import", "one", path, *said)
+    assert (report["jurisdiction"], report["live"]) == ("NL", {"pdq": 20})
+    path.write_bytes(signed(30).replace(b'"NL"', b'"CA"'))
+    with pytest.raises(SignatureError):
+        run("import", "one", path, *said)
+    other = HashProvider("Made up", "NL", SigningKey(SecretBytes(bytes(32))).public_key)
+    public.write_bytes(to_canonical_json(other.to_json()))
+    with pytest.raises(PolicyError, match="set up"):
+        run("import", "one", path, *said)
+    with pytest.raises(ConfigError, match="public file"):
+        run("import", "one", path)
 
 
 @pytest.mark.parametrize(

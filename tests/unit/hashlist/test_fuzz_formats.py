@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -191,3 +192,36 @@ def test_lines_without_end_are_refused() -> None:
                     (draw.randbytes(1 << 16).hex().encode() for _ in range(20)), kind="md5"
                 )
             )
+
+
+@pytest.mark.parametrize("name", ["UTF-16", "nothing", "rot13", "idna", "x" * 2000])
+def test_a_declared_encoding_is_never_looked_up(name: str) -> None:
+    page = b"".join(MAKERS["ncmec"](2, 1))
+    other = page.replace(b'encoding="UTF-8"', f'encoding="{name}"'.encode())
+    assert other != page
+    # The bytes are UTF-8; that is how they are read, whatever the page says.
+    assert list(load_importer("ncmec")([other])) == list(load_importer("ncmec")([page]))
+
+
+@pytest.mark.parametrize("number", ["1e999999999", "-1e999999999", "1e-999999999", "9" * 4000])
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [("stopncii", b"1700000000"), ("tat", b"1704901040.2"), ("threatexchange", b"1700000000")],
+)
+def test_a_number_of_a_billion_digits_is_never_written_out(
+    form: str, field: bytes, number: str
+) -> None:
+    data = _SEEDS[form].replace(field, number.encode())
+    assert data != _SEEDS[form]
+    tracemalloc.start()
+    try:
+        items = list(load_importer(form)([data]))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    assert all(isinstance(item, Malformed) for item in items) == (not number.startswith("1e-"))
+
+
+def test_a_time_in_text_of_thousands_of_digits_is_malformed() -> None:
+    data = _SEEDS["threatexchange"].replace(b"1700000000", b'"' + b"9" * 5000 + b'"')
+    assert [type(item) for item in load_importer("threatexchange")([data])] == [Malformed]

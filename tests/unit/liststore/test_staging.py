@@ -12,6 +12,7 @@ from tests.unit.liststore.fixture import HASHES, NOW, entries, entry, load, quer
 from veilmatch.errors import ConfigError, EncodingError, PolicyError, RollbackError, StoreError
 from veilmatch.hashlist.entry import BENIGN, NEGATIVE, Item, ListEntry, Malformed, Record, Tombstone
 from veilmatch.hashlist.hygiene import CategoryRule, FloodLimits
+from veilmatch.hashlist.kinds import MAX_OPAQUE_LEN
 from veilmatch.liststore.list_folder import ListFolder
 from veilmatch.liststore.promotion import (
     describe_lists,
@@ -310,3 +311,20 @@ def test_no_report_or_message_holds_a_hash(folder: ListFolder) -> None:
     report = load(folder, "a", entries(HASHES[:3]))
     text = repr(report) + repr(describe_lists(folder)) + repr(entries(HASHES[:1]))
     assert all(value.hex()[:12] not in text for value in HASHES[:3])
+
+
+def test_texts_come_through_whatever_they_hold(folder: ListFolder) -> None:
+    texts = ['"', "a,b", "\\N", "NULL", "'; DROP TABLE rows; --", "ä€😀", "\\", '""', "nan", "1e5"]
+    items = [entry(n, HASHES[n], entry_id=text, member=text) for n, text in enumerate(texts, 1)]
+    for _ in range(2):
+        load(folder, "a", items)
+    found = {(one, two) for one, two in rows(folder, "a", 2, "entry_id, member")}
+    assert found == {(text, text) for text in texts}
+    assert describe_lists(folder)[0]["live"] == {"pdq": len(texts)}
+
+
+def test_an_opaque_value_of_the_greatest_length_is_kept(folder: ListFolder) -> None:
+    value = bytes(range(250)) * (MAX_OPAQUE_LEN // 250)
+    items: list[Item] = [ListEntry(Record(n), "tmk-pdqf", bytes([n]) + value[1:]) for n in (1, 2)]
+    assert stage(folder, "a", items)["not_matchable"] == {"tmk-pdqf": 2}
+    assert rows(folder, "a", 1, "octet_length(value)") == [(MAX_OPAQUE_LEN,)] * 2

@@ -152,7 +152,8 @@ def parse_hash_sharing_page(chunks: Chunks, on_next: Callable[[str], None]) -> I
         EncodingError: Not one whole document of the namespace, or with a DOCTYPE.
     """
     handler = _PageHandler()
-    parser = expat.ParserCreate(namespace_separator=" ")
+    # UTF-8 whatever the page declares: a declared name would be looked up among Python's codecs.
+    parser = expat.ParserCreate("UTF-8", " ")
     parser.StartElementHandler = handler.start
     parser.EndElementHandler = handler.end
     parser.CharacterDataHandler = handler.text
@@ -171,7 +172,7 @@ def parse_hash_sharing_page(chunks: Chunks, on_next: Callable[[str], None]) -> I
                 yield from handler.items
                 handler.items.clear()
         parser.Parse(b"", True)
-    except (expat.ExpatError, ValueError) as exc:
+    except (expat.ExpatError, ValueError, LookupError) as exc:
         if isinstance(exc, EncodingError):
             raise
         raise EncodingError(

@@ -95,7 +95,9 @@ def _read_record(number: int, value: dict[str, Any]) -> Item:
 
 
 def _as_seconds(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
+        return int(value)
+    return value
 
 
 def _read_descriptors(value: object) -> tuple[str, int, int]:
