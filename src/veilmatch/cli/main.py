@@ -73,7 +73,7 @@ def build_app(wanted: str = "") -> typer.Typer:
             if names:
                 raise ConfigError(
                     f"the command {wanted} needs parts that are not installed",
-                    hint="pip install 'veilmatch[server]'",
+                    hint="pip install 'veilmatch[server,lists,report]'",
                 ) from exc
             continue
         module.register(app)
