@@ -52,7 +52,16 @@ MODULES: dict[str, tuple[str, ...]] = {
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)
 _INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command again")
-_OPTIONAL_PARTS = ("sqlalchemy", "starlette", "uvicorn", "duckdb", "ijson", "lxml", "matplotlib")
+# What may be missing, and the extra that brings it.
+_OPTIONAL_PARTS = {
+    "sqlalchemy": "server",
+    "starlette": "server",
+    "uvicorn": "server",
+    "duckdb": "lists",
+    "ijson": "lists",
+    "lxml": "report",
+    "matplotlib": "dev",
+}
 
 
 def build_app(wanted: str = "") -> typer.Typer:
@@ -73,7 +82,7 @@ def build_app(wanted: str = "") -> typer.Typer:
             if names:
                 raise ConfigError(
                     f"the command {wanted} needs parts that are not installed",
-                    hint="pip install 'veilmatch[server,lists,report]'",
+                    hint=f"pip install 'veilmatch[{_OPTIONAL_PARTS[exc.name]}]'",
                 ) from exc
             continue
         module.register(app)
