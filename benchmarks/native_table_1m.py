@@ -16,9 +16,9 @@ from benchmarks.harness import Record
 from veilmatch.hazmat.backends.selection import current
 from veilmatch.hazmat.group import blind_rows
 from veilmatch.secret import SYSTEM_RANDOM
-from veilmatch.table.blind import build_table, image_hash_messages
+from veilmatch.table.blind import build_table
 from veilmatch.table.blinded_table import parse_table, verify_rows
-from veilmatch.table.params import default_expansion, row_count
+from veilmatch.table.params import default_expansion, image_hash_messages, row_count
 from veilmatch.table.secret import generate_alpha
 
 _HASHES = int(os.environ.get("VEILMATCH_BENCH_HASHES", "1000000"))

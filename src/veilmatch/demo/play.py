@@ -17,6 +17,7 @@ from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.hashlist.intersect import intersect
+from veilmatch.release.publish import default_probes
 from veilmatch.service.app import DATABASE, STORE_KEY
 from veilmatch.store.case_store import CaseStore
 from veilmatch.store.crypter import load_crypter
@@ -25,7 +26,6 @@ from veilmatch.voucher.account_secret import AccountSecret
 from veilmatch.voucher.asset import Kind
 
 PROVIDERS = (("Sample Shield Foundation", "NL"), ("Example Child Safety Centre", "CA"))
-PROBES = 8  # what the publisher chooses for a list of this size
 SECOND_ALGORITHM = "pdq"
 _SERVE = ("--port", "0", "--segment-age", "1", "--min-delay", "0")
 
@@ -92,6 +92,20 @@ class _Paths:
         folder = self.top / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}.log"
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """What the summary is held against: the listed hashes, and the probes of a voucher."""
+
+    listed: frozenset[bytes]
+    probes: int
+
+    def holds(self, path: Path) -> bool:
+        """Say whether one of the image hashes that the picture's voucher tries is listed."""
+        picture = decode_picture(path.read_bytes())
+        result = build_hasher(ALGORITHM).hash_picture(picture, self.probes)
+        return result.gate and any(probe.value in self.listed for probe in result.probes)
 
 
 def _make_lists(paths: _Paths, scene: Scene) -> None:
@@ -170,7 +184,7 @@ def _write_sheet(paths: _Paths) -> tuple[int, Path | None]:
 
 
 def _count(
-    paths: _Paths, scene: Scene, name: str, cases: CaseStore, listed: set[bytes]
+    paths: _Paths, scene: Scene, name: str, cases: CaseStore, truth: _Truth
 ) -> AccountOutcome:
     """Count on both sides: the device's own records, and what the platform opened."""
     file = paths.state(name).with_suffix(".account")
@@ -186,7 +200,7 @@ def _count(
         path: account.derive_asset_id(hashlib.sha256(path.read_bytes()).digest())
         for path in scene.accounts[name].iterdir()
     }
-    matching = {path for path in sent if _is_listed(path, listed)}
+    matching = {path for path in sent if truth.holds(path)}
     return AccountOutcome(
         uploaded=len(kinds),
         known=len(scene.known[name]),
@@ -197,12 +211,6 @@ def _count(
     )
 
 
-def _is_listed(path: Path, listed: set[bytes]) -> bool:
-    """Say whether one of the image hashes that a voucher tries is in the set."""
-    result = build_hasher(ALGORITHM).hash_picture(decode_picture(path.read_bytes()), PROBES)
-    return result.gate and any(probe.value in listed for probe in result.probes)
-
-
 def _count_kinds(known: dict[Path, str], matching: set[Path]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for path, kind in known.items():
@@ -211,21 +219,22 @@ def _count_kinds(known: dict[Path, str], matching: set[Path]) -> dict[str, tuple
     return found
 
 
-def _read_set(paths: _Paths) -> set[bytes]:
-    """Read what both providers list: the truth that the summary is held against."""
+def _read_truth(paths: _Paths) -> _Truth:
+    """Read what both providers list, and how many hashes a voucher tries."""
     lists = [
         parse_hash_list(paths.provider(number, ALGORITHM).read_bytes())
         for number in range(len(PROVIDERS))
     ]
-    return {row.tobytes() for row in intersect(lists, len(PROVIDERS))}
+    listed = frozenset(row.tobytes() for row in intersect(lists, len(PROVIDERS)))
+    return _Truth(listed, default_probes(lists))
 
 
 def _count_all(paths: _Paths, scene: Scene, names: Sequence[str]) -> dict[str, AccountOutcome]:
     database = Database(paths.data / DATABASE)
     try:
         cases = CaseStore(database, load_crypter(paths.data / STORE_KEY))
-        listed = _read_set(paths)
-        return {name: _count(paths, scene, name, cases, listed) for name in names}
+        truth = _read_truth(paths)
+        return {name: _count(paths, scene, name, cases, truth) for name in names}
     finally:
         database.close()
 

@@ -12,13 +12,12 @@ import numpy as np
 
 from veilmatch.errors import ConfigError, InternalError
 from veilmatch.hazmat.backends.interface import DROPPED, ELEMENT_LEN, Bytes, Positions
-from veilmatch.hazmat.group import blind_rows, to_batch
+from veilmatch.hazmat.group import blind_rows
 from veilmatch.secret import SecretBytes
 from veilmatch.table.blinded_table import BlindedTable, UncheckedTable, verify_rows
-from veilmatch.table.params import MAX_DROPPED, derive_positions
+from veilmatch.table.params import MAX_DROPPED, derive_positions, image_hash_messages
 from veilmatch.table.place import place
 
-DOMAIN_IMAGE_HASH = b"\x01"
 DOMAIN_FILLER = b"\x02"
 _SHARD = 65_536  # rows between two progress reports
 
@@ -31,12 +30,6 @@ def filler_messages(epoch: int, rows: Positions | list[int]) -> Bytes:
     prefix = np.frombuffer(DOMAIN_FILLER + epoch.to_bytes(8, "big"), dtype=np.uint8)
     numbers = np.asarray(rows, dtype=">u4").view(np.uint8).reshape(-1, 4)
     return np.concatenate([np.broadcast_to(prefix, (len(rows), len(prefix))), numbers], axis=1)
-
-
-def image_hash_messages(encoded: list[bytes]) -> Bytes:
-    """Return ``0x01 | y`` for each encoded image hash of one length."""
-    width = 1 + (len(encoded[0]) if encoded else 0)
-    return to_batch((DOMAIN_IMAGE_HASH + y for y in encoded), width)
 
 
 def _fill(

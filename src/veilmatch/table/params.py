@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from veilmatch.errors import ConfigError
-from veilmatch.hazmat.backends.interface import Positions
+from veilmatch.hazmat.backends.interface import Bytes, Positions
 from veilmatch.hazmat.backends.selection import current
 from veilmatch.hazmat.group import to_batch
 from veilmatch.hazmat.prf import label
@@ -19,6 +19,8 @@ SMALL_TABLE = 100_000
 # Expected loss of exact two-choice placement (protocol notes 2.2): zero above 2.0 for large n.
 EXPANSION_SMALL, EXPANSION_LARGE = 2.1, 2.0
 MAX_DROPPED = 0.0001  # 0.01 %
+
+DOMAIN_IMAGE_HASH = b"\x01"
 
 _POSITION_LABEL = label("table position")
 
@@ -57,3 +59,12 @@ def derive_positions(
     items = to_batch(encoded, len(encoded[0]) if encoded else 0)
     prefix = _POSITION_LABEL + length_prefixed(nonce)
     return current().derive_positions(prefix, items, rows, threads=threads)
+
+
+def image_hash_messages(encoded: list[bytes]) -> Bytes:
+    """Return ``0x01 | y`` for each encoded image hash of one length: what is hashed to the group.
+
+    The publisher blinds these; the client makes its slots from them.
+    """
+    width = 1 + (len(encoded[0]) if encoded else 0)
+    return to_batch((DOMAIN_IMAGE_HASH + y for y in encoded), width)

@@ -39,20 +39,19 @@ from veilmatch.hazmat.seal import deterministic_seal_batch, deterministic_seal_s
 from veilmatch.hazmat.signing import SigningKey, derive_key_id
 from veilmatch.release.trusted_release import TrustedRelease
 from veilmatch.secret import SYSTEM_RANDOM, RandomSource
-from veilmatch.table.params import derive_positions
+from veilmatch.table.params import derive_positions, image_hash_messages
 from veilmatch.voucher.account_secret import AccountSecret, AccountSharing
 from veilmatch.voucher.asset import Kind
 from veilmatch.voucher.associated_data import AssociatedData, pad_associated_data
 from veilmatch.voucher.synthetic import draw_open_count
 from veilmatch.voucher.voucher import (
+    AAD_LEN,
     SIGNING_PURPOSE,
     Voucher,
     VoucherLayout,
     associated_aad,
     layout_of,
 )
-
-_DOMAIN_IMAGE_HASH = b"\x01"
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ class VoucherMaker:
         ids = [picture.asset_id for picture in pictures]
         aads = to_batch(
             (associated_aad(self._account.pseudonym, self._release.release_id, i) for i in ids),
-            65,
+            AAD_LEN,
         )
         real = np.array([picture.kind is Kind.REAL for picture in pictures], dtype=np.bool_)
         payload_keys = _random_rows(random, len(pictures), KEY_LEN)
@@ -185,9 +184,7 @@ class VoucherMaker:
         n, slots = len(pictures), self.layout.slot_count
         manifest, table = self._release.manifest, self._release.table
         encoded = [y for picture in pictures for y in picture.image_hashes]
-        hashed = hash_to_group(
-            to_batch((_DOMAIN_IMAGE_HASH + y for y in encoded), 1 + len(encoded[0]))
-        )
+        hashed = hash_to_group(image_hash_messages(encoded))
         rows = table.read(derive_positions(encoded, manifest.table_nonce, manifest.rows))
         left = np.repeat(hashed, 2, axis=0)
         right = rows.reshape(-1, ELEMENT_LEN)

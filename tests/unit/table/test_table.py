@@ -14,7 +14,7 @@ from veilmatch.errors import ConfigError, EncodingError, InternalError, TableErr
 from veilmatch.hazmat.group import GENERATOR, hash_to_group, mul, one, random_elements
 from veilmatch.hazmat.prf import DeterministicRandom
 from veilmatch.secret import SecretBytes
-from veilmatch.table.blind import build_table, filler_messages, image_hash_messages
+from veilmatch.table.blind import build_table, filler_messages
 from veilmatch.table.blinded_table import (
     HEADER_LEN,
     BlindedTable,
@@ -22,7 +22,13 @@ from veilmatch.table.blinded_table import (
     parse_table,
     verify_rows,
 )
-from veilmatch.table.params import MAX_ROWS, default_expansion, derive_positions, row_count
+from veilmatch.table.params import (
+    MAX_ROWS,
+    default_expansion,
+    derive_positions,
+    image_hash_messages,
+    row_count,
+)
 from veilmatch.table.secret import TableSecret, generate_alpha, parse_table_secret
 
 RANDOM = DeterministicRandom(b"table")
