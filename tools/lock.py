@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {
     "run": ["server"],
-    "dev": ["server", "lists", "report", "dev"],
+    "dev": ["server", "lists", "report", "hsm", "dask", "ray", "plots", "dev"],
     "docs": ["server", "docs"],
 }
 # pip builds the editable install without isolation, so the build backend is locked as well.
