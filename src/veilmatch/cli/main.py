@@ -40,6 +40,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "list_commands": ("list",),
     "build_commands": ("build",),
     "service_commands": ("serve", "work", "cases"),
+    "host_commands": ("client",),
     "client_commands": ("client",),
     "report_commands": ("report",),
     "demo_commands": ("demo",),

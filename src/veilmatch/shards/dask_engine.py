@@ -62,9 +62,9 @@ class DaskEngine:
         self, task: ShardTask, inputs: Iterator[tuple[int, bytes]]
     ) -> Iterator[tuple[int, bytes]]:
         """See ``Engine.run``."""
-        numbers: dict[str, int] = {}
+        numbers: dict[object, int] = {}
 
-        def submit(number: int, data: bytes) -> Future:
+        def submit(number: int, data: bytes) -> Future[bytes]:
             # Not pure: equal inputs are separate shards. Dask itself tries a shard again
             # when its worker dies; ``retries`` is for errors, of which ours are final.
             future = self._client.submit(task, data, pure=False)
@@ -90,7 +90,7 @@ class DaskEngine:
             self._cluster.close()
 
 
-def _result_of(future: Future, number: int) -> bytes:
+def _result_of(future: Future[bytes], number: int) -> bytes:
     try:
         output: bytes = future.result()
     except Error:

@@ -26,7 +26,9 @@ ENGINES = ("local", "dask", "ray")
 class Engine(Protocol):
     """Runs a task over numbered inputs."""
 
-    def run(self, task: ShardTask, inputs: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    def run(
+        self, task: ShardTask, inputs: Iterator[tuple[int, bytes]]
+    ) -> Iterator[tuple[int, bytes]]:
         """Yield (number, output) as they finish; a bounded number is under way.
 
         Raises:

@@ -14,7 +14,6 @@ from veilmatch.errors import UnavailableError
 from veilmatch.shards.engine import MAX_ATTEMPTS
 from veilmatch.shards.shard_map import ShardTask
 
-
 _LOOK_S = 0.5
 
 

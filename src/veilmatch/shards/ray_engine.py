@@ -23,13 +23,13 @@ class RayEngine:
     """
 
     def __init__(self, settings: EngineSettings) -> None:
-        if settings.address and not is_this_machine(settings.address):
-            if os.environ.get("RAY_AUTH_MODE") != "token":
-                raise ConfigError(
-                    "a Ray cluster on another machine needs its token authentication",
-                    setting="engine_address",
-                    hint="set RAY_AUTH_MODE=token here and on the cluster, behind a VPN",
-                )
+        is_elsewhere = settings.address and not is_this_machine(settings.address)
+        if is_elsewhere and os.environ.get("RAY_AUTH_MODE") != "token":
+            raise ConfigError(
+                "a Ray cluster on another machine needs its token authentication",
+                setting="engine_address",
+                hint="set RAY_AUTH_MODE=token here and on the cluster, behind a VPN",
+            )
         where: dict[str, Any] = {"address": settings.address}
         if not settings.address:
             # "local": a cluster of another program on this machine is not ours to join

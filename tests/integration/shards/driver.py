@@ -65,4 +65,6 @@ def main(engine_name: str, folder: Path, count: int, sleep_s: float, task: str) 
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5]))
+    sys.exit(
+        main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])
+    )
