@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from veilmatch.cli.client_commands import app as client_app
-from veilmatch.cli.console import print_json, say
+from veilmatch.cli.console import err, print_json, say
 from veilmatch.client.policy_file import load_policy
 from veilmatch.client.session import ClientOptions
 from veilmatch.errors import ConfigError, UnavailableError
@@ -105,7 +105,7 @@ def watch(
             if time.monotonic() - updated_at >= update_every:
                 notice = refresh(accounts)
                 if notice:
-                    say(f"the release was not updated: {notice}")
+                    err.print(f"the release was not updated: {notice}", markup=False)
                 else:
                     updated_at = time.monotonic()
             found = looker.look()
@@ -172,8 +172,18 @@ def sidecar(
     application = create_sidecar(settings, ClientOptions(threads=threads))
     say(f"sidecar on http://{host}:{port}/scan")
     server = uvicorn.Server(
-        uvicorn.Config(application, host=host, port=port, log_level="warning", access_log=False)
+        uvicorn.Config(
+            application,
+            host=host,
+            port=port,
+            log_level="critical",
+            access_log=False,
+            date_header=False,
+            server_header=False,
+        )
     )
+    # uvicorn raises the signal again once it has stopped in order: then nothing is left to do.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)
     server.run()
     if not server.started:
         raise UnavailableError(
