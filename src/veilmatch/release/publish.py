@@ -173,6 +173,25 @@ def build_release(
     return build_from_set(common, request, random=random, threads=threads, report=report)
 
 
+def _check_set(hash_count: int, request: ReleaseRequest) -> None:
+    """Refuse an empty set, and one that its calibration does not cover or support."""
+    if not hash_count:
+        raise ConfigError(
+            "no hash is listed by enough jurisdictions",
+            setting="list",
+            hint="check that the lists use the same image hash and preprocessing",
+        )
+    if request.calibration is None:
+        return
+    if hash_count > request.calibration.tested:
+        raise ConfigError(
+            "the calibration was measured against fewer hashes than the release holds",
+            setting="calibration",
+            hint="run veilmatch calibrate on these lists",
+        )
+    request.calibration.verify(request.parameters.min_shares, request.parameters.probes)
+
+
 def build_from_set(
     common: HashSet,
     request: ReleaseRequest,
@@ -190,21 +209,7 @@ def build_from_set(
         ParameterError: The calibration does not support what it declares.
     """
     hash_count = len(common.hashes)
-    if not hash_count:
-        raise ConfigError(
-            "no hash is listed by enough jurisdictions",
-            setting="list",
-            hint="check that the lists use the same image hash and preprocessing",
-        )
-    parameters, calibration = request.parameters, request.calibration
-    if calibration is not None:
-        if hash_count > calibration.tested:
-            raise ConfigError(
-                "the calibration was measured against fewer hashes than the release holds",
-                setting="calibration",
-                hint="run veilmatch calibrate on these lists",
-            )
-        calibration.verify(parameters.min_shares, parameters.probes)
+    _check_set(hash_count, request)
     rows = row_count(hash_count, request.expansion or default_expansion(hash_count))
     alpha = generate_alpha(random)
     encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common.hashes])
@@ -227,14 +232,14 @@ def build_from_set(
         expires_at=request.created_at + request.valid_s,
         content_class=common.content_class,
         algorithm=request.algorithm,
-        parameters=parameters,
+        parameters=request.parameters,
         rows=rows,
         table_nonce=nonce,
         public=mul_base(one(alpha.reveal())).tobytes(),
         knowledge=prove_knowledge(alpha, knowledge_binding(nonce, request.epoch), random),
         sources=common.sources,
         previous=request.previous,
-        calibration=calibration,
+        calibration=request.calibration,
     )
     release_id = derive_release_id(manifest.to_bytes(), table.root(threads=threads))
     secret = TableSecret(alpha, request.epoch, release_id)
