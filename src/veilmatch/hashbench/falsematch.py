@@ -14,7 +14,9 @@ from veilmatch.hashbench.sets import BenchPicture
 from veilmatch.pictures.generate import generate_picture
 
 SIZE = (192, 144)
-SEED = 99
+SEED = 20_261_122
+"""The seed of the published run. The number of bits and the gate were chosen with other painted
+pictures in view (seed 99), so that these are held out."""
 _KINDS: tuple[str | None, ...] = (None, None, None, None, None, "page", "page", "chart", "chart")
 _SAMPLE = 3000
 

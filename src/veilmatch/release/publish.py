@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.hash_list import HashList
 from veilmatch.hashlist.intersect import intersect
+from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.hazmat.group import mul_base, one
 from veilmatch.hazmat.proof import prove_knowledge
+from veilmatch.release.calibration import Calibration
 from veilmatch.release.manifest import (
     HashAlgorithm,
     ListSource,
@@ -55,6 +57,7 @@ class ReleaseRequest:
         parameters: The numbers of the protocol.
         previous: The release id before, zeros for the first.
         expansion: Rows per hash; 0 for the default.
+        calibration: What the release declares of its false matches, if anything.
     """
 
     epoch: int
@@ -64,6 +67,7 @@ class ReleaseRequest:
     parameters: Parameters
     previous: bytes = bytes(32)
     expansion: float = 0.0
+    calibration: Calibration | None = None
 
 
 def encode_hashes(algorithm: HashAlgorithm, hashes: Sequence[bytes]) -> list[bytes]:
@@ -118,6 +122,32 @@ def _build_with_nonce(
     return nonce, build(nonce)
 
 
+@dataclass(frozen=True, eq=False)
+class HashSet:
+    """What enough jurisdictions list, and where it comes from.
+
+    Attributes:
+        hashes: ``bytes (n, w)``, ascending, distinct.
+        sources: The lists that it comes from.
+        content_class: What the lists hold.
+    """
+
+    hashes: Bytes
+    sources: tuple[ListSource, ...]
+    content_class: str
+
+
+def intersect_signed(lists: Sequence[HashList], min_jurisdictions: int) -> HashSet:
+    """Take what enough jurisdictions list out of signed lists in memory.
+
+    Raises:
+        InputError: The lists differ in algorithm. VerificationError: too few jurisdictions.
+    """
+    common = intersect(lists, min_jurisdictions)
+    sources = tuple(ListSource(x.provider, x.commitment, len(x.hashes)) for x in lists)
+    return HashSet(common, sources, lists[0].content_class)
+
+
 def build_release(
     lists: Sequence[HashList],
     request: ReleaseRequest,
@@ -131,6 +161,7 @@ def build_release(
     Raises:
         InputError: The lists differ in algorithm. VerificationError: too few jurisdictions.
         ConfigError: Nothing is listed by enough of them, or the lists are for another hash.
+        ParameterError: The calibration does not support what it declares.
     """
     for listed in lists:
         if (listed.algorithm, listed.bit_len) != (
@@ -138,16 +169,50 @@ def build_release(
             request.algorithm.bit_len,
         ):
             raise ConfigError("a hash list is for another image hash", setting="list")
-    common = intersect(lists, request.parameters.min_jurisdictions)
-    if not len(common):
+    common = intersect_signed(lists, request.parameters.min_jurisdictions)
+    return build_from_set(common, request, random=random, threads=threads, report=report)
+
+
+def _check_set(hash_count: int, request: ReleaseRequest) -> None:
+    """Refuse an empty set, and one that its calibration does not cover or support."""
+    if not hash_count:
         raise ConfigError(
             "no hash is listed by enough jurisdictions",
             setting="list",
             hint="check that the lists use the same image hash and preprocessing",
         )
-    rows = row_count(len(common), request.expansion or default_expansion(len(common)))
+    if request.calibration is None:
+        return
+    if hash_count > request.calibration.tested:
+        raise ConfigError(
+            "the calibration was measured against fewer hashes than the release holds",
+            setting="calibration",
+            hint="run veilmatch calibrate on these lists",
+        )
+    request.calibration.verify(request.parameters.min_shares, request.parameters.probes)
+
+
+def build_from_set(
+    common: HashSet,
+    request: ReleaseRequest,
+    *,
+    random: RandomSource = SYSTEM_RANDOM,
+    threads: int = 1,
+    report: Progress = lambda done, total: None,
+) -> BuiltRelease:
+    """Build the table of a set, bind both into a release.
+
+    A release whose calibration does not support its declared target is not built.
+
+    Raises:
+        ConfigError: The set is empty, or larger than the one that was calibrated.
+        ParameterError: The calibration does not support what it declares.
+    """
+    hash_count = len(common.hashes)
+    _check_set(hash_count, request)
+    rows = row_count(hash_count, request.expansion or default_expansion(hash_count))
     alpha = generate_alpha(random)
-    encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common])
+    encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common.hashes])
 
     def build(nonce: bytes) -> BlindedTable:
         return build_table(
@@ -165,16 +230,17 @@ def build_release(
         epoch=request.epoch,
         created_at=request.created_at,
         expires_at=request.created_at + request.valid_s,
-        content_class=lists[0].content_class,
+        content_class=common.content_class,
         algorithm=request.algorithm,
         parameters=request.parameters,
         rows=rows,
         table_nonce=nonce,
         public=mul_base(one(alpha.reveal())).tobytes(),
         knowledge=prove_knowledge(alpha, knowledge_binding(nonce, request.epoch), random),
-        sources=tuple(ListSource(x.provider, x.commitment, len(x.hashes)) for x in lists),
+        sources=common.sources,
         previous=request.previous,
+        calibration=request.calibration,
     )
     release_id = derive_release_id(manifest.to_bytes(), table.root(threads=threads))
     secret = TableSecret(alpha, request.epoch, release_id)
-    return BuiltRelease(manifest, table, secret, len(common))
+    return BuiltRelease(manifest, table, secret, hash_count)
