@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
+from veilmatch.cli.key_files import ask_pin
 from veilmatch.client.policy_file import policy_to_bytes
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
@@ -17,7 +18,7 @@ from veilmatch.hashlist.hash_list import HashList, parse_hash_list
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.hazmat.backends.interface import Bytes
-from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.release.manifest import HashAlgorithm, Parameters, SyntheticSchedule
 from veilmatch.release.publish import (
     BuiltRelease,
@@ -111,7 +112,9 @@ def build(
     hash_list: Annotated[list[Path], typer.Option("--list", help="A signed hash list.")],
     provider: Annotated[list[Path], typer.Option(help="A known provider's public file.")],
     site: Annotated[Path, typer.Option(help="Folder for the public release files.")],
-    secrets: Annotated[Path, typer.Option(help="Folder for the table secret; keep it apart.")],
+    secrets: Annotated[
+        str, typer.Option(help="Folder for the table secret, kept apart, or a PKCS#11 URI.")
+    ],
     second_list: Annotated[
         list[Path] | None,
         typer.Option(help="A signed PDQ list, for the check before a person looks."),
@@ -142,10 +145,10 @@ def build(
     second = _read_second(second_list, known, parameters.min_jurisdictions) if second_list else None
     built = _build(lists, _next_request(release_site, algorithm, parameters, days))
     # The secret first: a release whose secret is lost could never match anything.
-    keys = FileKeyProvider(secrets)
-    keys.save(built.secret)
-    if second is not None:
-        keys.save_second_hashes(built.release_id, second)
+    with open_key_provider(secrets, make=True, ask_pin=ask_pin) as keys:
+        keys.save(built.secret)
+        if second is not None:
+            keys.save_second_hashes(built.release_id, second)
     release_site.write_release(built.manifest, built.table, built.release_id)
     if policy is not None:
         trust = TrustPolicy(

@@ -13,8 +13,9 @@ import typer
 import uvicorn
 
 from veilmatch.cli.console import print_json, progress, say
+from veilmatch.cli.key_files import ask_pin
 from veilmatch.errors import ConfigError, UnavailableError
-from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, create_app, system_clock
@@ -75,12 +76,14 @@ def serve(
 
 
 @contextmanager
-def _open_worker(data: Path, site: Path, secrets: Path) -> Iterator[tuple[Worker, WorkStore]]:
-    release_site, keys = check_site(site), FileKeyProvider(secrets)
-    keys.load(release_site.read_current().release_id)  # a missing secret shows at once
-    with _open_store(data) as (database, crypter):
-        work, cases = WorkStore(database, data / SEGMENTS, crypter), CaseStore(database, crypter)
-        yield Worker(work, cases, release_site, keys, system_clock), work
+def _open_worker(data: Path, site: Path, secrets: str) -> Iterator[tuple[Worker, WorkStore]]:
+    release_site = check_site(site)
+    with open_key_provider(secrets, ask_pin=ask_pin) as keys:
+        keys.load(release_site.read_current().release_id)  # a missing secret shows at once
+        with _open_store(data) as (database, crypter):
+            work = WorkStore(database, data / SEGMENTS, crypter)
+            cases = CaseStore(database, crypter)
+            yield Worker(work, cases, release_site, keys, system_clock), work
 
 
 @contextmanager
@@ -100,7 +103,7 @@ def _open_store(data: Path) -> Iterator[tuple[Database, Crypter]]:
 def work(
     data: Data,
     site: Site,
-    secrets: Annotated[Path, typer.Option(help="Folder of the table secrets.")],
+    secrets: Annotated[str, typer.Option(help="Folder of the table secrets, or a PKCS#11 URI.")],
     once: Annotated[bool, typer.Option(help="Do what is due, then stop.")] = False,
     drain: Annotated[bool, typer.Option(help="Wait until nothing is left, then stop.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
