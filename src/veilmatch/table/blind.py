@@ -15,7 +15,7 @@ from veilmatch.hazmat.backends.interface import ELEMENT_LEN, Bytes, Positions
 from veilmatch.hazmat.group import blind_rows
 from veilmatch.secret import SecretBytes
 from veilmatch.table.blinded_table import BlindedTable, UncheckedTable, verify_rows
-from veilmatch.table.plan import SHARD_ROWS, ShardOrder, TablePlan, plan_table
+from veilmatch.table.plan import ShardOrder, TablePlan, plan_table
 
 DOMAIN_FILLER = b"\x02"
 
@@ -54,13 +54,40 @@ def blind_here(alpha: SecretBytes, threads: int, report: Progress) -> Blinder:
     def blind(plan: TablePlan) -> Bytes:
         out = np.zeros((plan.rows, ELEMENT_LEN), dtype=np.uint8)
         for number in range(plan.shard_count):
-            first = number * SHARD_ROWS
-            rows = blind_shard(plan.shard(number), alpha, threads=threads)
-            out[first : first + len(rows)] = rows
+            order = plan.shard(number)
+            rows = blind_shard(order, alpha, threads=threads)
+            out[order.first : order.first + order.rows] = rows
             report(len(rows), plan.rows)
         return out
 
     return blind
+
+
+def blind_plan(
+    plan: TablePlan,
+    alpha: SecretBytes,
+    *,
+    threads: int = 1,
+    report: Progress = lambda done, total: None,
+    blind: Blinder | None = None,
+) -> BlindedTable:
+    """Blind every row of a plan and check the table that comes out.
+
+    Args:
+        plan: Which message stands in which row.
+        alpha: The table secret's scalar.
+        threads: Cores to use.
+        report: Called with (rows done by this step, rows in all).
+        blind: Makes the rows elsewhere, with the same alpha; in this process if not given.
+
+    Secret: ``alpha``; constant time.
+    """
+    out = (blind or blind_here(alpha, threads, report))(plan)
+    try:
+        return verify_rows(UncheckedTable(out), threads=threads)
+    except Exception as exc:
+        # Two equal rows or an identity: probability below 2^-190; the inputs were not distinct.
+        raise InternalError("the built table is not valid") from exc
 
 
 def build_table(
@@ -72,7 +99,6 @@ def build_table(
     rows: int,
     threads: int = 1,
     report: Progress = lambda done, total: None,
-    blind: Blinder | None = None,
 ) -> BlindedTable:
     """Build the blinded table of distinct encoded image hashes. The publisher runs it.
 
@@ -84,7 +110,6 @@ def build_table(
         rows: n'.
         threads: Cores to use.
         report: Called with (rows done by this step, rows in all).
-        blind: Makes the rows elsewhere, with the same alpha; in this process if not given.
 
     Raises:
         ConfigError: More than 0.01 % of the hashes find no row; a larger expansion helps.
@@ -92,9 +117,4 @@ def build_table(
     Secret: ``alpha``; constant time.
     """
     plan = plan_table(encoded, nonce=nonce, epoch=epoch, rows=rows, threads=threads)
-    out = (blind or blind_here(alpha, threads, report))(plan)
-    try:
-        return verify_rows(UncheckedTable(out), threads=threads)
-    except Exception as exc:
-        # Two equal rows or an identity: probability below 2^-190; the inputs were not distinct.
-        raise InternalError("the built table is not valid") from exc
+    return blind_plan(plan, alpha, threads=threads, report=report)

@@ -90,12 +90,14 @@ class TablePlan:
         epoch: Of the release.
         taken: ``int64 (n,)``, rows with a hash, ascending.
         messages: ``bytes (n, w)``: ``0x01 | y`` in the same order.
+        shard_rows: Rows of a shard; tests take fewer.
     """
 
     rows: int
     epoch: int
     taken: Positions
     messages: Bytes
+    shard_rows: int = SHARD_ROWS
 
     def __repr__(self) -> str:
         return "TablePlan(<private>)"
@@ -103,12 +105,12 @@ class TablePlan:
     @property
     def shard_count(self) -> int:
         """Shards of the table; the last may be shorter."""
-        return -(-self.rows // SHARD_ROWS)
+        return -(-self.rows // self.shard_rows)
 
     def shard(self, number: int) -> ShardOrder:
         """Return the order of shard ``number``."""
-        first = number * SHARD_ROWS
-        rows = min(SHARD_ROWS, self.rows - first)
+        first = number * self.shard_rows
+        rows = min(self.shard_rows, self.rows - first)
         start, stop = np.searchsorted(self.taken, [first, first + rows])
         taken = self.taken[start:stop] - first
         return ShardOrder(first, rows, self.epoch, taken, self.messages[start:stop])
