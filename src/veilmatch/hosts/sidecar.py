@@ -68,37 +68,30 @@ class SidecarSettings:
     update_every_s: float = 3600.0
 
 
-class _RefusedError(Exception):
-    """One answer of the sidecar that is not a success."""
-
-    def __init__(self, status: int, slug: str, detail: str, *, retry_s: int = 0) -> None:
-        super().__init__(slug)
-        self.status, self.slug, self.detail, self.retry_s = status, slug, detail, retry_s
-
-
-def _problem(refused: _RefusedError) -> Response:
-    headers = {"Retry-After": str(refused.retry_s)} if refused.retry_s else {}
+def _problem(status: int, slug: str, detail: str, *, retry_s: int = 0) -> Response:
+    """Make an answer that is not a success."""
+    headers = {"Retry-After": str(retry_s)} if retry_s else {}
     body = {
-        "type": f"urn:veilmatch:problem:{refused.slug}",
-        "title": refused.slug.replace("-", " ").capitalize(),
-        "status": refused.status,
-        "detail": refused.detail,
+        "type": f"urn:veilmatch:problem:{slug}",
+        "title": slug.replace("-", " ").capitalize(),
+        "status": status,
+        "detail": detail,
     }
-    return JSONResponse(body, refused.status, headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers, media_type=MEDIA_TYPE)
 
 
-def _refusal_of(error: Error) -> _RefusedError:
+def _answer_to(error: Error) -> Response:
     if isinstance(error, DuplicateError):
-        return _RefusedError(409, "asset-taken", "The asset id was used for another picture.")
+        return _problem(409, "asset-taken", "The asset id was used for another picture.")
     if isinstance(error, ExpiredError | ConfigError):
-        return _RefusedError(
+        return _problem(
             503, "no-release", "No release may be used now; nothing was stored.", retry_s=60
         )
     if isinstance(error, UnavailableError):
-        return _RefusedError(503, "unavailable", "Nothing was stored; try again.", retry_s=5)
+        return _problem(503, "unavailable", "Nothing was stored; try again.", retry_s=5)
     if isinstance(error, InputError):
-        return _RefusedError(400, "malformed", "A header is missing or malformed.")
-    return _RefusedError(500, "internal", "This is a fault of the sidecar.")
+        return _problem(400, "malformed", "A header is missing or malformed.")
+    return _problem(500, "internal", "This is a fault of the sidecar.")
 
 
 class Sidecar:
@@ -153,22 +146,23 @@ class Sidecar:
 
     async def scan(self, request: Request) -> Response:
         """``POST /scan`` and ``DELETE /scan``."""
-        self._require_token(request)
+        if not self._has_token(request):
+            return _no_token()
         user = request.headers.get(USER_HEADER, "")
         asset = _asset_of(request)
         if request.method == "DELETE":
             if asset is None:
-                raise _RefusedError(400, "malformed", "Say which asset in Veilmatch-Asset.")
+                raise InputError("no asset is named")
             await self._do(lambda accounts: accounts.delete_picture(user, asset))
             self._counts["deleted"] += 1
             return Response(status_code=204)
         length = request.headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()):
-            raise _RefusedError(411, "length-required", "Send a Content-Length header.")
+            return _problem(411, "length-required", "Send a Content-Length header.")
         if int(length[:18]) > self._settings.max_picture_len:
-            raise _RefusedError(413, "too-large", "The picture is larger than is allowed.")
+            return _problem(413, "too-large", "The picture is larger than is allowed.")
         if self._waiting >= self._settings.max_waiting:
-            raise _RefusedError(429, "busy", "Too many pictures wait; try again.", retry_s=1)
+            return _problem(429, "busy", "Too many pictures wait; try again.", retry_s=1)
         self._waiting += 1
         try:
             data = await request.body()
@@ -181,7 +175,7 @@ class Sidecar:
         if report.refused:
             self._counts["refused"] += 1
             reason = next(iter(report.refused))
-            raise _RefusedError(
+            return _problem(
                 422, "not-hashed", f"The picture was not hashed, so nobody checked it: {reason}."
             )
         self._counts["stored"] += 1
@@ -189,25 +183,29 @@ class Sidecar:
 
     async def status(self, request: Request) -> Response:
         """``GET /status``: counts since the start, and what waits."""
-        self._require_token(request)
+        if not self._has_token(request):
+            return _no_token()
         users, pending = await self._do(lambda a: (a.user_count(), a.pending_count()))
         return JSONResponse(
             {**self._counts, "users": users, "users_waiting": pending, "notice": self._notice}
         )
 
-    def _require_token(self, request: Request) -> None:
+    def _has_token(self, request: Request) -> bool:
         token = self._settings.token
         if token is None:
-            return
+            return True
         shown = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(shown.encode(), token.reveal()):
-            raise _RefusedError(401, "token", "Show the sidecar's token as a bearer token.")
+        return hmac.compare_digest(shown.encode(), token.reveal())
+
+
+def _no_token() -> Response:
+    return _problem(401, "token", "Show the sidecar's token as a bearer token.")
 
 
 def _asset_of(request: Request) -> str | None:
     name = request.headers.get(ASSET_HEADER)
     if name is not None and not (0 < len(name) <= MAX_NAME_LEN and name.isprintable()):
-        raise _RefusedError(400, "malformed", "Veilmatch-Asset has 1 to 200 characters.")
+        raise InputError(f"an asset's name has 1 to {MAX_NAME_LEN} printable characters")
     return name
 
 
@@ -215,24 +213,20 @@ async def _healthy(_request: Request) -> Response:
     return JSONResponse({"ok": True})
 
 
-async def _on_refused(_request: Request, exc: Exception) -> Response:
-    return _problem(exc if isinstance(exc, _RefusedError) else _RefusedError(500, "internal", ""))
-
-
 async def _on_error(_request: Request, exc: Exception) -> Response:
     if isinstance(exc, Error):
-        return _problem(_refusal_of(exc))
-    return _problem(_RefusedError(500, "internal", "This is a fault of the sidecar."))
+        return _answer_to(exc)
+    return _problem(500, "internal", "This is a fault of the sidecar.")
 
 
 async def _on_http(_request: Request, exc: Exception) -> Response:
     status = exc.status_code if isinstance(exc, HTTPException) else 500
     slug = {404: "not-found", 405: "method"}.get(status, "malformed")
-    return _problem(_RefusedError(status, slug, "There is nothing like this here."))
+    return _problem(status, slug, "There is nothing like this here.")
 
 
 async def _on_gone(_request: Request, _exc: Exception) -> Response:
-    return _problem(_RefusedError(400, "malformed", "The body was cut short."))
+    return _problem(400, "malformed", "The body was cut short.")
 
 
 def create_sidecar(settings: SidecarSettings, options: ClientOptions | None = None) -> Starlette:
@@ -256,7 +250,6 @@ def create_sidecar(settings: SidecarSettings, options: ClientOptions | None = No
             Route("/healthz", _healthy),
         ],
         exception_handlers={
-            _RefusedError: _on_refused,
             ClientDisconnect: _on_gone,
             HTTPException: _on_http,
             Error: _on_error,
