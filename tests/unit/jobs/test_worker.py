@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.service.world import SMALL, Device, Sent, World, make_world
 from tests.unit.store.conftest import House, HouseMaker, make_house
@@ -182,8 +183,9 @@ def test_matches_that_do_not_open_go_to_an_operator(house: House, world: World) 
         share[-1] ^= 1
         changed = crypter.seal(bytes(share), "share", account + asset_id, "share")
         with house.database.transaction() as connection:
-            connection.exec_driver_sql(
-                "UPDATE share SET sealed_share = ? WHERE asset_id = ?", (changed, asset_id)
+            connection.execute(
+                text("UPDATE share SET sealed_share = :sealed WHERE asset_id = :asset_id"),
+                {"sealed": changed, "asset_id": asset_id},
             )
     _worker(house, world).run()
     assert house.cases().list_cases() == []
