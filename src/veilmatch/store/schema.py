@@ -120,6 +120,14 @@ account = Table(
     Column("open_attempts", Integer, nullable=False, server_default="0"),
 )
 
+_to_open = account.c.share_version != account.c.checked_version
+Index(
+    "account_to_open",
+    account.c.open_expires_at,
+    sqlite_where=_to_open,
+    postgresql_where=_to_open,
+)
+
 case_file = Table(
     "case_file",
     metadata,

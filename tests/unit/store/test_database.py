@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.service.world import Device, World
-from tests.unit.store.conftest import House
+from tests.unit.store.house import House
 from tests.unit.store.working import lease
 from veilmatch.errors import ConfigError, Error, StoreError
 from veilmatch.secret import SecretBytes

@@ -17,6 +17,14 @@ def upgrade() -> None:
     op.add_column("account", sa.Column("open_token", sa.LargeBinary(16)))
     for name, kind in (("open_expires_at", sa.BigInteger), ("open_attempts", sa.Integer)):
         op.add_column("account", sa.Column(name, kind, nullable=False, server_default="0"))
+    to_open = sa.text("share_version != checked_version")
+    op.create_index(
+        "account_to_open",
+        "account",
+        ["open_expires_at"],
+        sqlite_where=to_open,
+        postgresql_where=to_open,
+    )
     _split_counters()
     op.drop_table("schema_version", if_exists=True)
 
