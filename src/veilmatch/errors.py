@@ -24,6 +24,7 @@ Error:
     ├─ PolicyError               a person or role may not do this
     ├─ UnavailableError          try again
     │   ├─ StoreError
+    │   │   └─ LeaseError         another worker has what this one held
     │   └─ NetworkError
     └─ InternalError             our bug
 
@@ -155,6 +156,10 @@ class UnavailableError(Error):
 
 class StoreError(UnavailableError):
     """The database or the blob store failed."""
+
+
+class LeaseError(StoreError):
+    """A lease was lost to another worker; nothing of this step was kept."""
 
 
 class NetworkError(UnavailableError):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,18 +15,20 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from veilmatch.errors import Error, UnavailableError
+from veilmatch.intakestore.intake_store import IntakeStore
+from veilmatch.intakestore.retention import Collector
 from veilmatch.service import problems
 from veilmatch.service.group_commit import GroupCommit
 from veilmatch.service.intake import InFlight, Intake
 from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.service.settings import ServiceSettings
-from veilmatch.store.crypter import load_crypter
+from veilmatch.store.blobs import open_blobs
+from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
-from veilmatch.store.intake_store import IntakeStore
 from veilmatch.store.release_site import check_site
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
-_TIMER_S = 0.5
+_TIMER_S, _COLLECT_S = 0.5, 60.0
 
 
 def system_clock() -> int:
@@ -37,11 +40,31 @@ async def _health(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-async def _seal_by_age(store: IntakeStore) -> None:
+async def _repeat(step: Callable[[], object], every_s: float) -> None:
     while True:
-        await asyncio.sleep(_TIMER_S)
+        await asyncio.sleep(every_s)
         with suppress(UnavailableError):  # tried again at the next tick; intake reports it too
-            await asyncio.to_thread(store.seal_due)
+            await asyncio.to_thread(step)
+
+
+def open_data(data: Path, url: str | None) -> tuple[Database, Crypter]:
+    """Open the database and the keys of a store.
+
+    Args:
+        data: The store's folder: store key, segments, and without a URL the database.
+        url: The PostgreSQL server, already migrated.
+
+    Raises:
+        ConfigError: The key is missing, or the database is not ours or not of this version.
+        StoreError: It cannot be opened.
+    """
+    if url:
+        crypter, database = load_crypter(data / STORE_KEY, make=False), Database(url)
+        database.require_current()
+        return database, crypter
+    # The key before the database: where there is a database, its key is there or was lost.
+    crypter = load_crypter(data / STORE_KEY, make=not (data / DATABASE).exists())
+    return Database(data / DATABASE), crypter
 
 
 def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_clock) -> Starlette:
@@ -52,11 +75,11 @@ def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_cloc
         StoreError: The store cannot be opened.
     """
     site = check_site(settings.site)
-    # The key before the database: where there is a database, its key is there or was lost.
-    fresh = not (settings.data / DATABASE).exists()
-    crypter = load_crypter(settings.data / STORE_KEY, make=fresh)
-    database = Database(settings.data / DATABASE)
-    store = IntakeStore(database, settings.data / SEGMENTS, crypter, settings.limits, clock)
+    blobs = open_blobs(settings.blobs) if settings.blobs else None
+    database, crypter = open_data(settings.data, settings.database)
+    folder = settings.data / SEGMENTS
+    store = IntakeStore(database, folder, crypter, settings.limits, clock, blobs)
+    collector = Collector(database, folder, settings.retention, clock, blobs)
     commit = GroupCommit(store, settings.gather_ms / 1000, settings.group_count)
     releases = ReleaseFiles(site)
     intake = Intake(
@@ -67,13 +90,20 @@ def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_cloc
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         store.seal_all()  # what a killed process left open
         commit.start()
-        timer = asyncio.create_task(_seal_by_age(store))
+        timers = [
+            asyncio.create_task(_repeat(store.seal_due, _TIMER_S)),
+            asyncio.create_task(_repeat(store.upload_sealed, _TIMER_S)),
+            asyncio.create_task(_repeat(collector.run, _COLLECT_S)),
+        ]
         try:
             yield
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
             await commit.stop()
             store.seal_all()
+            with suppress(UnavailableError):  # the next process here takes what is left along
+                store.upload_sealed()
             database.close()
 
     app = Starlette(

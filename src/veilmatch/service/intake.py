@@ -9,10 +9,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from veilmatch.ingest.accept import accept_deletion, accept_vouchers
+from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.service import problems
 from veilmatch.service.group_commit import GroupCommit
 from veilmatch.service.release_files import ReleaseFiles
-from veilmatch.store.intake_store import IntakeStore
 
 _Handler = Callable[[bytes], Awaitable[Response]]
 _LENGTH_DIGITS = 18  # a longer number is larger than any limit; int() may refuse it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veilmatch.store.intake_store import IntakeLimits
+from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 
 
 @dataclass(frozen=True)
@@ -13,13 +13,17 @@ class ServiceSettings:
     """What one service process needs to know.
 
     Attributes:
-        data: Folder of the store: database, segments, store key.
+        data: Folder of the store: store key, segments, and the embedded database.
         site: Folder of public release files.
         max_body_len: Largest request body, bytes.
         max_in_flight_len: Bodies held in memory at once, bytes; beyond it 429.
         gather_ms: How long a group commit waits for company.
         group_count: Largest number of vouchers in one group commit.
         limits: Segments and quotas.
+        database: URL of a PostgreSQL server; without one the database is a file in ``data``.
+        blobs: Where sealed segments go, for workers on other machines: a folder or
+            ``s3://bucket/prefix``.
+        retention: How long anything is kept.
     """
 
     data: Path
@@ -29,3 +33,6 @@ class ServiceSettings:
     gather_ms: int = 5
     group_count: int = 1024
     limits: IntakeLimits = field(default_factory=IntakeLimits)
+    database: str | None = None
+    blobs: str | None = None
+    retention: RetentionLimits = field(default_factory=RetentionLimits)
