@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
-from sqlalchemy import BigInteger, Column, LargeBinary, Table, select
+from sqlalchemy import select
 
 from veilmatch.errors import ConfigError, TableError
 from veilmatch.hazmat.backends.interface import ELEMENT_LEN, Bytes
@@ -24,22 +24,14 @@ from veilmatch.shards.engine import Engine
 from veilmatch.shards.ledger import ShardLedger
 from veilmatch.shards.map_shards import ShardProgress, map_shards
 from veilmatch.shards.shard_map import ShardMap
+from veilmatch.shards.tables import table_draft
 from veilmatch.store.database import Database
-from veilmatch.store.schema import metadata
 from veilmatch.store.statements import insert
 from veilmatch.table.blind import Blinder, blind_shard
 from veilmatch.table.blinded_table import BlindedTable, UncheckedTable
 from veilmatch.table.plan import SHARD_ROWS, TablePlan, parse_shard_order
 from veilmatch.table.secret import TableSecret
 from veilmatch.wire import Reader, length_prefixed, to_canonical_json
-
-table_draft = Table(
-    "table_draft",
-    metadata,
-    Column("draft_id", LargeBinary(32), primary_key=True),
-    Column("nonce", LargeBinary(32), nullable=False),  # public once the release is out
-    Column("drawn_at", BigInteger, nullable=False),
-)
 
 
 def _sha256(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The ledger's tables: which runs there are, and which of their shards are done."""
+"""Which runs there are, which of their shards are done, and the drafts of tables being built."""
 
 from __future__ import annotations
 
@@ -21,4 +21,12 @@ shard_done = Table(
     Column("run_id", LargeBinary(32), ForeignKey("shard_run.run_id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("digest", LargeBinary(32), nullable=False),  # SHA-256 of the sealed file
+)
+
+table_draft = Table(
+    "table_draft",
+    metadata,
+    Column("draft_id", LargeBinary(32), primary_key=True),
+    Column("nonce", LargeBinary(32), nullable=False),  # public once the release is out
+    Column("drawn_at", BigInteger, nullable=False),
 )
