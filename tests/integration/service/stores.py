@@ -67,11 +67,11 @@ class OpenStore:
 
 
 @contextmanager
-def open_store(data: Path) -> Iterator[OpenStore]:
+def open_store(data: Path, url: str | None = None) -> Iterator[OpenStore]:
     """Open a store as service and worker do; close it at the end."""
     data.mkdir(parents=True, exist_ok=True)
     crypter = load_crypter(data / STORE_KEY)
-    database = Database(data / DATABASE)
+    database = Database(url or data / DATABASE)
     intake = IntakeStore(
         database,
         data / SEGMENTS,
