@@ -30,9 +30,9 @@ def derive_key_id(public_key: bytes) -> bytes:
     ]
 
 
-def _message(purpose: str, message: bytes) -> bytes:
+def _message(purpose: str, message: bytes | memoryview) -> bytes:
     tag = LABEL_PREFIX + purpose.encode("ascii")
-    return len(tag).to_bytes(2, "big") + tag + message
+    return b"".join((len(tag).to_bytes(2, "big"), tag, message))
 
 
 class SigningKey:
@@ -60,7 +60,9 @@ class SigningKey:
         return "SigningKey(<private>)"
 
 
-def verify_signature(public_key: bytes, purpose: str, message: bytes, signature: bytes) -> None:
+def verify_signature(
+    public_key: bytes, purpose: str, message: bytes | memoryview, signature: bytes
+) -> None:
     """Verify a signature made for ``purpose``.
 
     Raises:
