@@ -31,10 +31,10 @@ def derive_key_id(public_key: bytes) -> bytes:
     ]
 
 
-def build_signed_message(purpose: str, message: bytes) -> bytes:
+def build_signedbuild_signed_message(purpose: str, message: bytes | memoryview) -> bytes:
     """Build the bytes that are signed for a purpose: its label, then the message."""
     tag = LABEL_PREFIX + purpose.encode("ascii")
-    return len(tag).to_bytes(2, "big") + tag + message
+    return b"".join((len(tag).to_bytes(2, "big"), tag, message))
 
 
 class Signer(Protocol):
@@ -70,7 +70,7 @@ class SigningKey:
 
     def sign(self, purpose: str, message: bytes) -> bytes:
         """Sign ``message`` for one purpose. Returns 64 bytes."""
-        return self._key.sign(build_signed_message(purpose, message))
+        return self._key.sign(build_signedbuild_signed_message(purpose, message))
 
     def sign_raw(self, message: bytes) -> bytes:
         """Sign bytes that carry a label of their own. Returns 64 bytes.
@@ -84,7 +84,9 @@ class SigningKey:
         return "SigningKey(<private>)"
 
 
-def verify_signature(public_key: bytes, purpose: str, message: bytes, signature: bytes) -> None:
+def verify_signature(
+    public_key: bytes, purpose: str, message: bytes | memoryview, signature: bytes
+) -> None:
     """Verify a signature made for ``purpose``.
 
     Raises:
@@ -94,6 +96,6 @@ def verify_signature(public_key: bytes, purpose: str, message: bytes, signature:
         key = Ed25519PublicKey.from_public_bytes(
             check_length(public_key, PUBLIC_KEY_LEN, "public key")
         )
-        key.verify(signature, build_signed_message(purpose, message))
+        key.verify(signature, build_signedbuild_signed_message(purpose, message))
     except (InvalidSignature, ValueError) as exc:
         raise SignatureError("a signature does not verify") from exc
