@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -24,7 +25,7 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _run_atheris(target: Target, seconds: float, corpus: Path) -> None:
+def _run_atheris(target: Target, seconds: float, corpus: Path) -> Result:
     """In a program of its own: libFuzzer ends the process when its time is up."""
     folder = corpus / "".join(c if c.isalnum() else "-" for c in target.name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,7 +34,7 @@ def _run_atheris(target: Target, seconds: float, corpus: Path) -> None:
     command = [sys.executable, "-m", "tests.fuzz", "--atheris-child", target.name]
     started = time.perf_counter()
     done = subprocess.run(
-        [*command, str(folder), f"-max_total_time={max(1, int(seconds))}", "-verbosity=0"],
+        [*command, str(folder), f"-max_total_time={max(1, int(seconds))}", "-print_final_stats=1"],
         check=False,
         capture_output=True,
         text=True,
@@ -44,10 +45,9 @@ def _run_atheris(target: Target, seconds: float, corpus: Path) -> None:
     files = list(folder.iterdir())
     result = Result(target, [path.read_bytes() for path in files])
     result.seconds = time.perf_counter() - started
-    result.runs = next(
-        (int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("Done ")), 0
-    )
-    _print(result.line)
+    said = done.stderr + done.stdout
+    result.runs = sum(map(int, re.findall(r"stat::number_of_executed_units:\s*(\d+)", said)))
+    return result
 
 
 def _atheris_child(name: str, arguments: list[str]) -> None:
@@ -91,9 +91,9 @@ def main() -> None:
     runs, seconds, corpus = 0, 0.0, 0
     for target in targets:
         if chosen.engine == "atheris":
-            _run_atheris(target, chosen.seconds, chosen.corpus)
-            continue
-        result = run(target, chosen.seconds, chosen.seed)
+            result = _run_atheris(target, chosen.seconds, chosen.corpus)
+        else:
+            result = run(target, chosen.seconds, chosen.seed)
         runs, seconds = runs + result.runs, seconds + result.seconds
         corpus += len(result.corpus)
         _print(result.line)

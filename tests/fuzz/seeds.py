@@ -9,6 +9,7 @@ from functools import cache
 
 from tests.simulators.list_files import MAKERS
 from tests.unit.transparency.entries.samples import AT, CENTRE, HOTLINE, make_statement
+from tests.unit.transparency.entries.test_audit import PARTIES, World
 from tests.unit.transparency.small_log import SmallLog
 from veilmatch.hashlist.hash_list import parse_hash_list, sign_hash_list
 from veilmatch.hashlist.provider import HashProvider
@@ -18,7 +19,7 @@ from veilmatch.release.publish import ReleaseRequest, build_release
 from veilmatch.secret import SecretBytes
 from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope, Trust
 from veilmatch.transparency.entries.entry import EntryKind
-from veilmatch.transparency.entries.envelope import PartyKey, sign_payload
+from veilmatch.transparency.entries.envelope import sign_payload
 from veilmatch.transparency.tiles import Tile
 from veilmatch.transparency.witness import AddCheckpoint
 from veilmatch.wire import to_canonical_json
@@ -28,6 +29,8 @@ KEY = SigningKey(SecretBytes(bytes(range(32))))
 PROVIDER = HashProvider("Example Hotline", "NL", KEY.public_key)
 OTHER_KEY = SigningKey(SecretBytes(bytes(32)))
 OTHER = HashProvider("Example Centre", "CA", OTHER_KEY.public_key)
+PROVED = 7
+"""The entry that the proof file is about."""
 
 LISTS: dict[str, bytes] = {
     **{name: b"".join(make(3, 1)) for name, make in MAKERS.items()},
@@ -95,6 +98,7 @@ class Files:
     statements: tuple[bytes, ...]
     envelope: bytes
     bundle: bytes
+    whole_bundle: bytes
     trust: bytes
     trusted: Trust
     tile: bytes
@@ -123,7 +127,7 @@ def files() -> Files:
         for provider, key in ((PROVIDER, KEY), (OTHER, OTHER_KEY))
     ]
     note = log.sign()
-    proof = log.prove(7, note)
+    proof = log.prove(PROVED, note)
     statements = tuple(make_statement(kind).to_bytes() for kind in EntryKind)
     release = make_statement(EntryKind.RELEASE).to_bytes()
     envelope = sign_payload(release, [HOTLINE, CENTRE])
@@ -132,8 +136,7 @@ def files() -> Files:
     bundle = Bundle(
         manifest, LoggedEnvelope(envelope, proof), (LoggedEnvelope(attested, log.prove(3, note)),)
     )
-    parties: tuple[PartyKey, ...] = (HOTLINE.key, CENTRE.key)
-    trust = Trust(log.policy, parties, 2, 2, {"min_shares": 31}, {"ad_len": 10_240})
+    trust = Trust(log.policy, PARTIES, 2, 2, {"min_shares": 31}, {"ad_len": 10_240})
     keys = [log.signer, *log.witnesses.values()]
     return Files(
         signed_list=signed[0],
@@ -147,6 +150,7 @@ def files() -> Files:
         statements=statements,
         envelope=envelope.to_bytes(),
         bundle=bundle.to_bytes(),
+        whole_bundle=World().build().to_bytes(),
         trust=trust.to_bytes(),
         trusted=trust,
         tile=log.disk.read(Tile(0, 1, 44).path),

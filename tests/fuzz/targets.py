@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from tests.fuzz import seeds
 from tests.fuzz.engine import FoundError, Parser, Target
 from tests.unit.transparency.entries.samples import AT
+from tests.unit.transparency.small_log import entry
 from veilmatch.cli.key_files import parse_provider_key
 from veilmatch.errors import EncodingError, ProofError
 from veilmatch.hashlist.entry import ListEntry, Malformed, Tombstone
@@ -96,7 +97,7 @@ def _verify_note(data: bytes) -> None:
 
 
 def _verify_proof(data: bytes) -> None:
-    verify_log_proof(parse_log_proof(data), bytes(32), seeds.files().trusted.policy)
+    verify_log_proof(parse_log_proof(data), entry(seeds.PROVED), seeds.files().trusted.policy)
 
 
 def _verify_envelope(data: bytes) -> None:
@@ -144,7 +145,7 @@ def _logs() -> list[Target]:
         Target("note, verified", _verify_note, (made.note,)),
         Target("proof, verified", _verify_proof, (made.proof,)),
         Target("envelope, verified", _verify_envelope, (made.envelope,)),
-        Target("audit", _audit, (made.bundle,)),
+        Target("audit", _audit, (made.whole_bundle,)),
     ]
 
 
