@@ -47,8 +47,16 @@ def save_hardware_reference(path: Path, provider: HashProvider, uri: str) -> Non
     write_atomic(path, to_canonical_json(value) + b"\n", mode=PRIVATE_MODE)
 
 
-def _read(path: Path) -> tuple[HashProvider, SigningKey | str]:
-    data = read_file(path, "the provider key", max_len=_MAX_KEY_LEN)
+def parse_provider_key(data: bytes) -> tuple[HashProvider, SigningKey | str]:
+    """Parse a key file.
+
+    Returns:
+        The provider, and its key or the PKCS#11 URI of it.
+
+    Raises:
+        EncodingError: It is no key file, or does not fit together.
+        LengthError: A key has the wrong length.
+    """
     fields = Fields(parse_json(data, "the provider key"), "provider key")
     form = fields.text("format")
     if form not in (_FILE_FORMAT, _HARDWARE_FORMAT):
@@ -72,10 +80,14 @@ def load_provider_key(path: Path) -> tuple[HashProvider, SigningKey]:
         ConfigError: It is not there, or its key is in a hardware module.
         EncodingError: It is no key file.
     """
-    provider, found = _read(path)
+    provider, found = parse_provider_key(_read(path))
     if isinstance(found, str):
         raise ConfigError("this command needs a key in a file", setting="key")
     return provider, found
+
+
+def _read(path: Path) -> bytes:
+    return read_file(path, "the provider key", max_len=_MAX_KEY_LEN)
 
 
 @contextmanager
@@ -87,7 +99,7 @@ def open_provider_key(path: Path) -> Iterator[tuple[HashProvider, Signer]]:
         EncodingError: It is no key file. SignatureError: The module holds another key.
         PolicyError: The module refuses. StoreError: It failed.
     """
-    provider, found = _read(path)
+    provider, found = parse_provider_key(_read(path))
     if isinstance(found, SigningKey):
         yield provider, found
         return

@@ -205,7 +205,8 @@ def witness_init(
         print_json({"name": name, "key": key.to_bytes().decode()})
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on an address; port 0 picks a free one. Raises UnavailableError."""
     try:
         listener = socket.create_server((host, port))
     except (OSError, UnicodeError) as exc:
@@ -236,7 +237,7 @@ def witness_serve(
         logs.setdefault(key.name, []).append(key)
     signer = load_note_signer(data / KEY)
     app = create_witness_app(Witness(SignedTrees(data / STATE), logs, [signer]))
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         address = listener.getsockname()
         say(f"witness on http://{address[0]}:{address[1]} (Ctrl-C stops)")
         config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False)

@@ -48,6 +48,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "hash_commands": ("hash",),
     "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
+    "pages_commands": ("pages", "audit-trust"),
     "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
@@ -61,6 +62,7 @@ _OPTIONAL_PARTS = {
     "duckdb": "lists",
     "ijson": "lists",
     "lxml": "report",
+    "jinja2": "server",
     "matplotlib": "dev",
 }
 

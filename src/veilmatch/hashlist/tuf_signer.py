@@ -45,7 +45,10 @@ class ProviderSigner(SecureSystemsSigner):
 
     @classmethod
     def from_priv_key_uri(
-        cls, priv_key_uri: str, public_key: Key, secrets_handler: SecretsHandler | None = None
+        cls,
+        priv_key_uri: str,  # noqa: ARG003  the interface of securesystemslib
+        public_key: Key,  # noqa: ARG003
+        secrets_handler: SecretsHandler | None = None,  # noqa: ARG003
     ) -> NoReturn:
         """Refuse: keys are opened by our key files. Raises PolicyError."""
         raise PolicyError("a provider's key is opened by its key file, not by an address")
