@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.list_options import Told, build_options, open_client
+from veilmatch.cli.list_options import SignedHeader, Told, build_options, open_client
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.entry import Chunks, Item, ListSource, take_moment
 from veilmatch.liststore.engine import DEFAULT_MEMORY_MIB
@@ -82,7 +82,9 @@ def import_list(
         with open_client(address, user, password_file) as client:
             report = _import_windows(folder, stored, wanted, options, client, since)
     else:
-        importer = partial(told.find_importer(wanted), kind=kind, scheme=scheme)
+        header = SignedHeader()
+        importer = partial(told.find_importer(wanted, header.take), kind=kind, scheme=scheme)
+        options = replace(options, attested=header.kept)
         report = _import_files(folder, stored, wanted, options, files or [], importer)
     _say_report(report)
     if as_json:
