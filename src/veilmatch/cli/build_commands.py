@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from veilmatch.cli.release_set import (
     read_release_set,
     read_signed_lists,
 )
+from veilmatch.cli.screening import Contact, CorpusPaths, Paint, screen_set
 from veilmatch.client.policy_file import policy_to_bytes
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect
@@ -131,6 +133,13 @@ def _say_built(built: BuiltRelease, as_json: bool) -> None:
         )
 
 
+def _check_numbers(min_shares: int, probes: int, days: int, policy: Path | None) -> None:
+    if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
+        raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
+    if policy is not None and policy.is_dir():
+        raise ConfigError(f"the trust policy's path is a folder: {policy}", setting="policy")
+
+
 def build(
     provider: Annotated[list[Path], typer.Option(help="A known provider's public file.")],
     site: Annotated[Path, typer.Option(help="Folder for the public release files.")],
@@ -158,6 +167,9 @@ def build(
     target: Annotated[
         float | None, typer.Option(help="Largest probability of a false opening, declared.")
     ] = None,
+    corpus: CorpusPaths = None,
+    paint: Paint = 0,
+    contact: Contact = None,
     min_shares: Annotated[int, typer.Option(help="Smallest number of matches that opens.")] = 31,
     probes: Annotated[
         int, typer.Option(help="Image hashes that each voucher tries; 0 for the default.")
@@ -166,13 +178,13 @@ def build(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Intersect hash lists, build the blinded table, write the release."""
-    if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
-        raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
-    if policy is not None and policy.is_dir():
-        raise ConfigError(f"the trust policy's path is a folder: {policy}", setting="policy")
+    _check_numbers(min_shares, probes, days, policy)
     known = [read_provider(path) for path in provider]
     told = SetOptions(hash_list or [], staged, use or [], algorithm, known)
     found = read_release_set(told, Parameters().min_jurisdictions)
+    if corpus or paint:
+        kept = screen_set(found, corpus or [], paint, contact)
+        found = replace(found, common=kept)
     count = probes or default_probes(found.lists)
     synthetic = SyntheticSchedule(open_slots=measured_open_slots(found.lists, count))
     parameters = Parameters(min_shares=min_shares, probes=count, synthetic=synthetic)

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from veilmatch.cli.main import run
+from veilmatch.hashbench.calibrate.corpus import hash_named
 from veilmatch.hashlist.hash_list import sign_hash_list
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
+from veilmatch.pictures.generate import generate_picture
 from veilmatch.release.calibration import Claim, smallest_min_shares
 from veilmatch.secret import SecretBytes
 from veilmatch.store.release_site import ReleaseSite
@@ -63,6 +66,14 @@ class Desk:
     def outputs(self, site: str) -> list[object]:
         """The options that say where a release goes."""
         return ["--site", self.folder / site, "--secrets", self.folder / "secrets"]
+
+    def more(self) -> Path:
+        """A folder with one harmless picture that no list holds."""
+        folder = self.folder / "harmless"
+        folder.mkdir(exist_ok=True)
+        pixels = generate_picture(77, 1, "street", (160, 120))
+        Image.fromarray(pixels).save(folder / "street.png")
+        return folder
 
     def signed(self) -> list[object]:
         """The options that name every signed list."""
@@ -170,23 +181,86 @@ def test_a_calibration_of_other_lists_is_refused(desk: Desk) -> None:
     assert "more probes" in desk.err
 
 
-def test_hits_are_shown_as_pictures_and_never_as_hashes(desk: Desk) -> None:
-    from veilmatch.hashbench.calibrate.corpus import hash_named
-
-    _, keys, _ = hash_named("painted/0", "lfh")
+def painted_hash(number: int) -> bytes:
+    """The hash of a painted picture; of a flat one too, which no client would try."""
+    _, keys, _ = hash_named(f"painted/{number}", "lfh")
     assert keys is not None
-    value = keys[0].tobytes()
+    return bytes(keys[0].tobytes())
+
+
+def sign_with(desk: Desk, *more: bytes) -> None:
+    """Sign two lists anew, with some more hashes."""
     for number, name in enumerate(("one", "two")):
         key = SigningKey(SecretBytes(bytes([number + 1]) * 32))
         provider = HashProvider(name, PLACES[name], key.public_key)
-        signed = sign_hash_list(provider, key, "lfh", 72, [*LISTED, value])
+        signed = sign_hash_list(provider, key, "lfh", 72, [*LISTED, *more])
         (desk.folder / f"{name}.list").write_bytes(signed)
+
+
+def read_all(folder: Path) -> bytes:
+    """Everything that was written into a folder."""
+    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+
+
+def test_hits_are_shown_as_pictures_and_never_as_hashes(desk: Desk) -> None:
+    value = painted_hash(0)
+    sign_with(desk, value)
     out = ["--out", desk.folder / "c", "--paint", 16, "--library", 1000]
     found = desk("calibrate", *desk.signed()[:4], *desk.providers(), *out)
     assert found["hits"] == ["painted/0"]
     assert found["supported"] is False
-    written = [path.read_text() for path in (desk.folder / "c").iterdir()]
-    assert not any(value.hex() in text for text in [*written, desk.out, desk.err])
+    text = read_all(desk.folder / "c") + (desk.out + desk.err).encode()
+    assert value.hex().encode() not in text
+
+
+def test_a_build_leaves_out_what_harmless_pictures_meet(desk: Desk) -> None:
+    scene, flat = painted_hash(0), painted_hash(7)
+    sign_with(desk, scene, flat)
+    told = [*desk.signed()[:4], *desk.providers(), *desk.outputs("site")]
+    assert desk("build", *told)["hashes"] == 62
+    assert desk.fails("build", *told, "--paint", 8) == 2
+    assert "--contact" in desk.err
+    contact = desk.folder / "contact"
+    assert desk("build", *told, "--paint", 8, "--contact", contact)["hashes"] == 60
+    report = json.loads((contact / "contact.json").read_text())
+    met = {(one["list"], tuple(one["met_by"])) for one in report["entries"]}
+    assert {("one", ("painted/0",)), ("two", ("painted/7",))} <= met
+    assert all(one["entry"].startswith("line ") for one in report["entries"])
+    with Image.open(contact / "contact.png") as sheet:
+        assert sheet.size == (360, 210)
+    text = read_all(contact) + (desk.out + desk.err).encode()
+    assert not any(value.hex().encode() in text for value in (scene, flat))
+    lines = (desk.folder / "one.list").read_text().splitlines()
+    entry = next(one for one in report["entries"] if one["met_by"] == ["painted/0"])
+    assert scene.hex() in lines[int(entry["entry"].removeprefix("line ")) - 1]
+
+
+def test_a_list_is_promoted_without_what_harmless_pictures_meet(desk: Desk) -> None:
+    scene, store = painted_hash(0), ("--store", desk.folder / "s")
+    rows = [("e1", scene), ("e1", LISTED[0]), ("e2", LISTED[1]), ("e3", LISTED[2])]
+    table = "".join(f"{entry},{value.hex()}\n" for entry, value in rows)
+    (desk.folder / "week.csv").write_text("id,hash\n" + table)
+    for name, place in (("first", "NL"), ("second", "CA")):
+        told = ("--format", "csv", "--kind", "lfh", "--source", "x", "--jurisdiction", place)
+        desk("list", "import", name, desk.folder / "week.csv", *told, *store)
+    contact = desk.folder / "contact"
+    screened = ("--paint", 8, "--contact", contact, *store)
+    desk("list", "promote", "first", *screened)
+    report = json.loads((contact / "contact.json").read_text())
+    assert report["entries"] == [
+        {"entry": "e1", "hashes": 2, "list": "first", "met_by": ["painted/0"]}
+    ]
+    desk("list", "promote", "second", *store)
+    common = ("list", "intersect", "--kind", "lfh", *store)
+    # The whole entry stays out, by whichever list it comes.
+    assert desk(*common, "--out", desk.folder / "a")["count"] == 2
+    status = desk("list", "status", *store)["lists"]
+    assert isinstance(status, list)
+    assert [one["quarantined_hashes"] for one in status] == [2, 0]
+    # Taking the picture out of the corpus frees what it met.
+    assert desk("list", "screen", "first", "--paint", 0, "--corpus", desk.more(), *screened[2:])
+    assert desk(*common, "--out", desk.folder / "b")["count"] == 4
+    assert not (contact / "contact.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -12,19 +12,28 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 from veilmatch.errors import ConfigError, EncodingError, ImageError
-from veilmatch.hashbench.calibrate.painted import PREFIX, paint
 from veilmatch.hashbench.sets import BenchPicture
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.hasher import Hasher
 from veilmatch.hashing.picture import decode_picture, picture_from_pixels
 from veilmatch.hazmat.backends.interface import Bytes, Flags
 from veilmatch.hazmat.prf import digest
+from veilmatch.pictures.generate import generate_picture
+from veilmatch.pictures.stream import Stream
 from veilmatch.wire import to_canonical_json
 
 CORPUS_PROBES = 16
 """Probes that are hashed for each picture; a release sends at most so many."""
+
+PAINT_SEED = 5151
+PAINT_SIZE = (256, 192)
+KINDS = ("scene", "page", "scene", "chart", "scene", "screen", "scene", "flat")
+"""One after the other: half scenes, half what resembles itself."""
+
+PREFIX = "painted/"
 
 _SAVED = ("algorithm", "preprocessing", "names", "keys", "gate")
 
@@ -220,3 +229,67 @@ def open_picture(name: str) -> BenchPicture | None:
         return BenchPicture(name, decode_picture(Path(name).read_bytes()).pixels)
     except (ImageError, OSError):
         return None
+
+
+def painted_name(number: int) -> str:
+    """Name the picture of this number: ``painted/<kind>/<number>``."""
+    return f"{PREFIX}{KINDS[number % len(KINDS)]}/{number}"
+
+
+def paint(number: int) -> BenchPicture:
+    """Paint the picture of this number."""
+    kind = KINDS[number % len(KINDS)]
+    name = painted_name(number)
+    if kind == "screen":
+        return BenchPicture(name, _screen(Stream(PAINT_SEED, number, "screen")))
+    if kind == "flat":
+        return BenchPicture(name, _flat(Stream(PAINT_SEED, number, "flat")))
+    chosen = None if kind == "scene" else kind
+    return BenchPicture(name, generate_picture(PAINT_SEED, number, chosen, PAINT_SIZE))
+
+
+def _flat(stream: Stream) -> NDArray[np.uint8]:
+    """One colour, a soft gradient, or a small mark on one colour."""
+    width, height = PAINT_SIZE
+    image = Image.new("RGB", PAINT_SIZE, stream.colour())
+    draw = ImageDraw.Draw(image)
+    kind = stream.integer(0, 3)
+    if kind == 1:
+        first, last = stream.colour(), stream.colour()
+        for y in range(height):
+            mixed = tuple((a * (height - y) + b * y) // height for a, b in zip(first, last))  # noqa: B905
+            draw.line(((0, y), (width, y)), fill=(mixed[0], mixed[1], mixed[2]))
+    elif kind == 2:
+        x, y = stream.integer(0, width - 40), stream.integer(0, height - 40)
+        size = stream.integer(4, 40)
+        draw.ellipse((x, y, x + size, y + size), fill=stream.colour())
+    return np.asarray(image)
+
+
+def _screen(stream: Stream) -> NDArray[np.uint8]:
+    """A program on a screen: a bar, a column of entries, a list, a chat or a table."""
+    width, height = PAINT_SIZE
+    dark = stream.chance(40)
+    paper, ink = ((24, 26, 30), (200, 204, 210)) if dark else ((246, 247, 249), (40, 44, 52))
+    image = Image.new("RGB", PAINT_SIZE, paper)
+    draw = ImageDraw.Draw(image)
+    accent = stream.colour(40, 220)
+    bar = stream.integer(height // 16, height // 7)
+    draw.rectangle((0, 0, width, bar), fill=accent if stream.chance(50) else ink)
+    side = stream.integer(width // 6, width // 3) if stream.chance(60) else 0
+    if side:
+        draw.rectangle((0, bar, side, height), fill=tuple((a + b) // 2 for a, b in zip(paper, ink)))  # noqa: B905
+        for y in range(bar + 6, height - 8, 12):
+            draw.rectangle((6, y, 6 + stream.integer(side // 3, side - 8), y + 5), fill=paper)
+    row = stream.integer(10, 26)
+    chat = stream.chance(40)
+    for y in range(bar + 6, height - row, row + 4):
+        if chat:
+            long = stream.integer((width - side) // 4, (width - side) * 3 // 4)
+            left = width - long - 6 if stream.chance(50) else side + 6
+            draw.rectangle((left, y, left + long, y + row - 3), fill=accent)
+        else:
+            draw.rectangle((side + 6, y, side + 6 + row, y + row - 3), fill=stream.colour(60, 230))
+            long = stream.integer(20, max(21, width - side - row - 20))
+            draw.rectangle((side + 12 + row, y + 3, side + 12 + row + long, y + 7), fill=ink)
+    return np.asarray(image)

@@ -21,10 +21,12 @@ from veilmatch.hashbench.calibrate.calibration_file import (
     parse_calibration_file,
 )
 from veilmatch.hashbench.calibrate.corpus import (
+    KINDS,
     Corpus,
     build_corpus,
     load_corpus,
     open_picture,
+    paint,
     preprocessing_digest,
 )
 from veilmatch.hashbench.calibrate.hiding import REALS, count_law, hiding_table, total_variation
@@ -34,7 +36,6 @@ from veilmatch.hashbench.calibrate.measure import (
     group_pictures,
     measure_corpus,
 )
-from veilmatch.hashbench.calibrate.painted import KINDS, paint
 from veilmatch.hashbench.calibrate.report import render_page, write_page
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import picture_from_pixels
