@@ -183,8 +183,7 @@ def build(
     told = SetOptions(hash_list or [], staged, use or [], algorithm, known)
     found = read_release_set(told, Parameters().min_jurisdictions)
     if corpus or paint:
-        kept = screen_set(found, corpus or [], paint, contact)
-        found = replace(found, common=kept)
+        found = replace(found, common=screen_set(found, corpus or [], paint, contact))
     count = probes or default_probes(found.lists)
     synthetic = SyntheticSchedule(open_slots=measured_open_slots(found.lists, count))
     parameters = Parameters(min_shares=min_shares, probes=count, synthetic=synthetic)
@@ -199,14 +198,15 @@ def build(
     if second is not None:
         keys.save_second_hashes(built.release_id, second)
     release_site.write_release(built.manifest, built.table, built.release_id)
-    if policy is not None:
-        _write_policy(policy, known, found, min_shares)
+    _write_policy(policy, known, found, min_shares)
     _say_built(built, as_json)
 
 
 def _write_policy(
-    path: Path, known: list[HashProvider], found: ReleaseSet, min_shares: int
+    path: Path | None, known: list[HashProvider], found: ReleaseSet, min_shares: int
 ) -> None:
+    if path is None:
+        return
     trust = TrustPolicy(
         providers=tuple(known),
         algorithm=found.hasher.name,
