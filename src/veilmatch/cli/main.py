@@ -39,6 +39,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "provider_commands": ("provider",),
     "list_commands": ("list",),
     "build_commands": ("build",),
+    "calibrate_commands": ("calibrate",),
     "service_commands": ("serve", "work", "cases"),
     "host_commands": ("client",),
     "client_commands": ("client",),

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from veilmatch.hashbench import falsematch
+from veilmatch.hashbench.falsematch import COUNTED, HashedPicture, NearPair
 from veilmatch.hashbench.run import Recall
 from veilmatch.hashbench.sets import BenchPicture
-from veilmatch.hashbench.study import COUNTED, HashedPicture, NearPair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,7 @@ def plot_collisions(curves: Mapping[str, Mapping[str, Sequence[float]]], path: P
     """Plot how many pairs of different pictures share their first k bits, against k.
 
     Args:
-        curves: As ``study.collision_curves`` gives them: by panel, by label, the rate per pair
+        curves: As ``falsematch.collision_curves`` gives them: by panel, by label, the rate per pair
             for k = 1, 2, …; a rate of 0 ends a line.
         path: The file.
     """

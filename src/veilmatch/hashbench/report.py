@@ -12,6 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from veilmatch.hashbench import falsematch
+from veilmatch.hashbench.falsematch import (
+    NearPair,
+    collision_curves,
+    false_match_tables,
+    hash_photograph,
+    hash_procedural,
+    list_near_pairs,
+    missed_table,
+)
 from veilmatch.hashbench.plots import (
     COLUMNS,
     plot_collisions,
@@ -21,15 +30,6 @@ from veilmatch.hashbench.plots import (
 )
 from veilmatch.hashbench.run import Outcome, Recall, measure_one, summarise
 from veilmatch.hashbench.sets import BenchPicture, photographs
-from veilmatch.hashbench.study import (
-    NearPair,
-    collision_curves,
-    false_match_tables,
-    hash_photograph,
-    hash_procedural,
-    list_near_pairs,
-    missed_table,
-)
 from veilmatch.hashbench.suite import CHANGES
 from veilmatch.hashing.lfh import WEIGHTS_SHA256
 
@@ -51,7 +51,7 @@ class BenchResult:
         per_change: Percent found, by change and subject.
         false_matches: The false-match study.
         near_pairs: Equal pairs, and the nearest of LFH.
-        collisions: See ``study.collision_curves``.
+        collisions: See ``falsematch.collision_curves``.
         marks: By digest of a photograph's pixels, the digest of all its outcomes: whoever has
             some of the photographs can repeat a part of the run and compare.
         weights: Digest of LFH's weights.

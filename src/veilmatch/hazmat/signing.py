@@ -31,7 +31,7 @@ def derive_key_id(public_key: bytes) -> bytes:
     ]
 
 
-def build_signedbuild_signed_message(purpose: str, message: bytes | memoryview) -> bytes:
+def build_signed_message(purpose: str, message: bytes | memoryview) -> bytes:
     """Build the bytes that are signed for a purpose: its label, then the message."""
     tag = LABEL_PREFIX + purpose.encode("ascii")
     return b"".join((len(tag).to_bytes(2, "big"), tag, message))
@@ -70,7 +70,7 @@ class SigningKey:
 
     def sign(self, purpose: str, message: bytes) -> bytes:
         """Sign ``message`` for one purpose. Returns 64 bytes."""
-        return self._key.sign(build_signedbuild_signed_message(purpose, message))
+        return self._key.sign(build_signed_message(purpose, message))
 
     def sign_raw(self, message: bytes) -> bytes:
         """Sign bytes that carry a label of their own. Returns 64 bytes.
@@ -96,6 +96,6 @@ def verify_signature(
         key = Ed25519PublicKey.from_public_bytes(
             check_length(public_key, PUBLIC_KEY_LEN, "public key")
         )
-        key.verify(signature, build_signedbuild_signed_message(purpose, message))
+        key.verify(signature, build_signed_message(purpose, message))
     except (InvalidSignature, ValueError) as exc:
         raise SignatureError("a signature does not verify") from exc

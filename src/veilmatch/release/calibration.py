@@ -129,6 +129,15 @@ class Calibration:
             "account_bound": self.account_bound,
         }
 
+    def describe(self) -> str:
+        """Say in one sentence what is declared, and on what evidence."""
+        claim, counts = self.claim, self.counts
+        kind = "one by one" if claim.cluster == 1 else f"in clusters of {claim.cluster}"
+        return (
+            f"below {claim.target:.3g} for {claim.library:,} pictures that match {kind}, from"
+            f" {counts.hits:,} hits of {counts.pictures:,} harmless pictures"
+        )
+
     def verify(self, min_shares: int, probes: int) -> None:
         """Repeat the arithmetic and refuse a claim that the counts do not support.
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from veilmatch.errors import ConfigError, InternalError
-from veilmatch.hashlist.hash_list import HashList
+from veilmatch.hashlist.hash_list import HashList, OpenSlots
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.hazmat.group import mul_base, one
@@ -83,7 +84,23 @@ _PROBES_SMALL, _PROBES_LARGE = 8, 16
 _MAX_WEIGHT = 2**31  # the manifest's limit
 
 
-def default_probes(lists: Sequence[HashList]) -> int:
+class MeasuredList(Protocol):
+    """What a list's header says of its pictures, wherever the header was kept."""
+
+    @property
+    def algorithm(self) -> str:
+        """The image hash's name."""
+
+    @property
+    def picture_count(self) -> int:
+        """How many pictures the hashes come from."""
+
+    @property
+    def open_slots(self) -> OpenSlots:
+        """By number of probes, how many slots near-copies opened."""
+
+
+def default_probes(lists: Sequence[MeasuredList]) -> int:
     """Return C: 1 for a hash that probing does not help, else 8 up to 100,000 pictures, then 16."""
     if not lists or lists[0].algorithm == "pdq":
         return 1
@@ -91,7 +108,7 @@ def default_probes(lists: Sequence[HashList]) -> int:
     return _PROBES_SMALL if pictures <= SMALL_LIST else _PROBES_LARGE
 
 
-def measured_open_slots(lists: Sequence[HashList], probes: int) -> tuple[int, ...]:
+def measured_open_slots(lists: Sequence[MeasuredList], probes: int) -> tuple[int, ...]:
     """Add up what the providers measured for C probes; one slot if nobody could measure."""
     total = [0] * (2 * probes)
     for listed in lists:

@@ -13,7 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from veilmatch.hashbench.falsematch import procedural_picture
+from veilmatch.hashbench.falsematch import (
+    collision_curves,
+    false_match_tables,
+    hash_photograph,
+    hash_procedural,
+    list_near_pairs,
+    missed_table,
+    nearest_pairs,
+    prefix_rates,
+    procedural_picture,
+)
 from veilmatch.hashbench.plots import plot_distances, write_contact_sheet
 from veilmatch.hashbench.report import (
     BenchResult,
@@ -27,16 +37,6 @@ from veilmatch.hashbench.report import (
 )
 from veilmatch.hashbench.run import measure_picture, summarise
 from veilmatch.hashbench.sets import BenchPicture, fit, list_files, photographs
-from veilmatch.hashbench.study import (
-    collision_curves,
-    false_match_tables,
-    hash_photograph,
-    hash_procedural,
-    list_near_pairs,
-    missed_table,
-    nearest_pairs,
-    prefix_rates,
-)
 from veilmatch.hashbench.subjects import build_subjects, dhash, phash
 from veilmatch.hashbench.suite import CHANGES, apply_change, mild_view, random_change
 from veilmatch.pictures.generate import generate_picture
