@@ -1,0 +1,62 @@
+"""A database, a clock and accounts for the tests of the room."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from veilmatch.access.operators import NewOperator, Operators
+from veilmatch.access.roles import Role
+from veilmatch.access.sessions import Sessions
+from veilmatch.secret import SecretBytes
+from veilmatch.store.crypter import Crypter
+from veilmatch.store.database import Database
+
+PASSWORD = "correct horse battery"
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def crypter() -> Crypter:
+    return Crypter([SecretBytes(os.urandom(32))])
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(tmp_path / "store.sqlite")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def operators(database: Database, crypter: Crypter, clock: Clock) -> Operators:
+    return Operators(database, crypter, clock)
+
+
+@pytest.fixture
+def sessions(database: Database, clock: Clock) -> Sessions:
+    return Sessions(database, clock)
+
+
+@pytest.fixture
+def anna(database: Database, operators: Operators) -> bytes:
+    """A reviewer."""
+    with database.transaction() as connection:
+        return operators.add(connection, NewOperator("anna", frozenset({Role.REVIEWER}), PASSWORD))
