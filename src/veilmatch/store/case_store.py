@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from veilmatch.errors import ConfigError
 from veilmatch.opening.case import Opening
@@ -15,6 +14,7 @@ from veilmatch.opening.unseal import OpenedItem
 from veilmatch.store import schema
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database, add_to_counter
+from veilmatch.store.statements import insert
 from veilmatch.voucher.associated_data import (
     AssociatedData,
     pack_associated_data,
@@ -70,7 +70,7 @@ class CaseStore:
     def _find_or_make(self, connection: Connection, account: bytes, now: int) -> bytes:
         table = schema.case_file
         added = connection.execute(
-            insert(table)
+            insert(connection, table)
             .values(
                 case_id=secrets.token_bytes(CASE_ID_LEN),
                 account=account,
@@ -92,7 +92,7 @@ class CaseStore:
         packed = pack_associated_data(item.data)
         sealed = self._crypter.seal(packed, "case_item", case_id + asset_id, "item")
         connection.execute(
-            insert(schema.case_item)
+            insert(connection, schema.case_item)
             .values(
                 case_id=case_id,
                 asset_id=asset_id,
@@ -106,7 +106,7 @@ class CaseStore:
         """Note an overload or an anomaly; no case, and no person looks at pictures."""
         with self._database.transaction() as connection:
             connection.execute(
-                insert(schema.operator_item)
+                insert(connection, schema.operator_item)
                 .values(account=account, kind=kind)
                 .on_conflict_do_nothing()
             )

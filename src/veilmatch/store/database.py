@@ -1,4 +1,4 @@
-"""The database: SQLite in WAL mode, every commit durable. One engine per process."""
+"""The database: SQLite in WAL mode or PostgreSQL, every commit durable. One engine per process."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from veilmatch.errors import ConfigError, StoreError
 from veilmatch.store import schema
 from veilmatch.store.files import PRIVATE_MODE
+from veilmatch.store.statements import insert
 
 APPLICATION_ID = 0x564D5354  # "VMST"
 _BUSY_MS = 30_000
@@ -50,47 +50,90 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def is_url(place: Path | str) -> bool:
+    """Say whether a place is a PostgreSQL server's URL and not a file."""
+    return isinstance(place, str) and place.startswith(("postgresql://", "postgres://"))
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=PRIVATE_MODE)
+        _require_ours(path)
+    except (OSError, sqlite3.Error) as exc:
+        raise _unusable(path) from exc
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"check_same_thread": False},
+        hide_parameters=True,  # values are private, also in a message that nobody expects
+    )
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _postgres_engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError) as exc:
+        raise ConfigError("the database's URL does not parse", setting="database") from exc
+    return create_engine(
+        parsed,
+        hide_parameters=True,
+        pool_pre_ping=True,  # a server that was restarted is found again without an error
+        isolation_level="READ COMMITTED",
+    )
+
+
+def _unusable(place: Path | None) -> StoreError:
+    if place is None:  # a URL may hold a password
+        return StoreError(
+            "the database server cannot be used",
+            hint="check that it runs and that --database names it",
+        )
+    return StoreError(
+        f"the database cannot be used: {place}",
+        hint="check that the path is a Veilmatch store and that it may be written",
+    )
+
+
 class Database:
-    """Opens the store's database and makes its tables where they are missing.
+    """Opens the store's database.
+
+    A file is SQLite, embedded: its tables are made where they are missing. A URL
+    (``postgresql://…``) is a server.
 
     Args:
-        path: The SQLite file.
+        place: The SQLite file, or the server's URL.
 
     Raises:
         StoreError: It cannot be opened. ConfigError: Not ours, or of another version.
     """
 
-    def __init__(self, path: Path) -> None:
-        unusable = StoreError(
-            f"the database cannot be used: {path}",
-            hint="check that the path is a Veilmatch store and that it may be written",
-        )
+    def __init__(self, place: Path | str) -> None:
+        self.is_embedded = not is_url(place)
+        path = Path(place) if self.is_embedded else None
+        self._engine = _postgres_engine(str(place)) if path is None else _sqlite_engine(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=PRIVATE_MODE)
-            _require_ours(path)
-        except (OSError, sqlite3.Error) as exc:
-            raise unusable from exc
-        self._engine: Engine = create_engine(
-            f"sqlite:///{path}",
-            connect_args={"check_same_thread": False},
-            hide_parameters=True,  # values are private, also in a message that nobody expects
-        )
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
-        try:
-            self._prepare()
+            if self.is_embedded:
+                self.create_missing()
+                self._check_version()
         except StoreError as exc:
             self._engine.dispose()
-            raise unusable from exc
+            raise _unusable(path) from exc
         except ConfigError:
             self._engine.dispose()
             raise
 
-    def _prepare(self) -> None:
+    def create_missing(self) -> None:
+        """Make the tables that are declared and not there."""
         with self.transaction() as connection:
             schema.metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            if self.is_embedded:
+                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def _check_version(self) -> None:
+        with self.transaction() as connection:
             row = connection.execute(select(schema.schema_version.c.version)).first()
             if row is None:
                 connection.execute(
@@ -106,7 +149,11 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as exc:
-            raise StoreError("the database failed; nothing of this step was kept") from exc
+            failure = StoreError("the database failed; nothing of this step was kept")
+            if self.is_embedded:
+                raise failure from exc
+            # PostgreSQL's own messages quote the values of rows: they end here.
+            raise failure from None
 
     def close(self) -> None:
         """Close all connections."""
@@ -116,7 +163,7 @@ class Database:
 def add_to_counter(connection: Connection, name: str, amount: int) -> None:
     """Add to a counter inside a transaction."""
     if amount:
-        statement = insert(schema.counter).values(name=name, value=amount)
+        statement = insert(connection, schema.counter).values(name=name, value=amount)
         connection.execute(
             statement.on_conflict_do_update(
                 index_elements=[schema.counter.c.name],

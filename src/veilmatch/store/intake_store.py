@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, true, update
-from sqlalchemy.dialects.sqlite import insert
 
 from veilmatch.errors import InternalError, PolicyError, StoreError
 from veilmatch.ingest.accept import AcceptedBatch, AcceptedVoucher
@@ -18,6 +17,7 @@ from veilmatch.store import schema
 from veilmatch.store.crypter import Crypter, seal_body
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentWriter, delete_segment
+from veilmatch.store.statements import insert
 
 _IN_CHUNK = 400  # bound parameters per look-up
 
@@ -201,7 +201,7 @@ class IntakeStore:
             for (batch, item), (key, offset, length) in zip(fresh, places, strict=True)
         ]
         # A second intake process may have been faster; then the row that is there counts.
-        connection.execute(insert(schema.voucher).on_conflict_do_nothing(), rows)
+        connection.execute(insert(connection, schema.voucher).on_conflict_do_nothing(), rows)
         for account in {batch.account for batch, _ in fresh}:
             _count_vouchers(connection, account, sum(b.account == account for b, _ in fresh))
 
@@ -274,7 +274,7 @@ def _read_voucher_count(connection: Connection, account: bytes) -> int:
 
 def _register_device(connection: Connection, batch: AcceptedBatch) -> None:
     connection.execute(
-        insert(schema.device)
+        insert(connection, schema.device)
         .values(
             account=batch.account,
             device_key_id=batch.device_key_id,
@@ -286,7 +286,7 @@ def _register_device(connection: Connection, batch: AcceptedBatch) -> None:
 
 def _count_vouchers(connection: Connection, account: bytes, more: int) -> None:
     connection.execute(
-        insert(schema.account)
+        insert(connection, schema.account)
         .values(account=account, voucher_count=more)
         .on_conflict_do_update(
             index_elements=[schema.account.c.account],
@@ -305,7 +305,7 @@ def _delete_one(
         "length": None,
         "sealed_key": None,
     }
-    statement = insert(schema.voucher).values(
+    statement = insert(connection, schema.voucher).values(
         account=account, asset_id=asset_id, digest=bytes(32), **emptied
     )
     connection.execute(

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, and_, select, update
-from sqlalchemy.dialects.sqlite import insert
 
 from veilmatch.errors import StoreError
 from veilmatch.ingest.ledger import State
@@ -25,6 +24,7 @@ from veilmatch.store import schema
 from veilmatch.store.crypter import Crypter, open_body
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import delete_segment, read_body
+from veilmatch.store.statements import insert
 
 _TOKEN_LEN = 16
 
@@ -236,7 +236,7 @@ class WorkStore:
     ) -> None:
         sealed = self._crypter.seal(share.to_bytes(), "share", account + share.asset_id, "share")
         added = connection.execute(
-            insert(schema.share)
+            insert(connection, schema.share)
             .values(
                 account=account,
                 asset_id=share.asset_id,

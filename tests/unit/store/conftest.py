@@ -74,13 +74,13 @@ HouseMaker = Callable[..., House]
 
 
 @pytest.fixture
-def make_house(tmp_path: Path) -> Iterator[HouseMaker]:
+def make_house(tmp_path: Path, database_place: Path | str) -> Iterator[HouseMaker]:
     """Make houses; their databases are closed at the end."""
     made: list[House] = []
 
     def make(**limits: int) -> House:
         chosen = IntakeLimits(**{"min_delay_s": 0, **limits})
-        house = House(tmp_path, Database(tmp_path / "store.sqlite"), chosen)
+        house = House(tmp_path, Database(database_place), chosen)
         made.append(house)
         return house
 

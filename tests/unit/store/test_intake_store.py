@@ -87,7 +87,9 @@ def test_deletion_before_processing_destroys_key_and_place(house: House, world: 
     intake = house.intake()
     intake.store_batches([device.accepted(release, sent)])
     intake.delete_vouchers(device.pseudonym, [sent[0].asset_id])
-    rows = house.rows("SELECT sealed_key, segment_id, offset FROM voucher WHERE state = 'deleted'")
+    rows = house.rows(
+        "SELECT sealed_key, segment_id, \"offset\" FROM voucher WHERE state = 'deleted'"
+    )
     assert rows == [(None, None, None)]
     process_all(house, world)
     assert house.scalar("SELECT count(*) FROM share") == 1

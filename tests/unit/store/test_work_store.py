@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from sqlalchemy import inspect
 
 from tests.integration.service.world import Device, World
 from tests.unit.store.conftest import House
@@ -138,7 +139,8 @@ def test_deletion_while_a_worker_holds_the_segment_leaves_no_share(
 
 
 def test_share_rows_carry_no_time(house: House) -> None:
-    columns = {row[1] for row in house.rows("PRAGMA table_info(share)")}
+    with house.database.transaction() as connection:
+        columns = {column["name"] for column in inspect(connection).get_columns("share")}
     assert columns == {
         "account",
         "asset_id",
