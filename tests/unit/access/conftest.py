@@ -1,10 +1,8 @@
-"""A database, a clock and accounts for the tests of the room."""
+"""A clock and accounts for the tests of the room."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -36,13 +34,6 @@ def clock() -> Clock:
 @pytest.fixture
 def crypter() -> Crypter:
     return Crypter([SecretBytes(os.urandom(32))])
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "store.sqlite")
-    yield made
-    made.close()
 
 
 @pytest.fixture
