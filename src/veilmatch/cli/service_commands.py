@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from veilmatch.casework.case_store import CaseStore
+from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
 from veilmatch.cli.key_files import ask_pin
 from veilmatch.errors import ConfigError, StoreError, UnavailableError
@@ -29,7 +31,6 @@ from veilmatch.service.app import (
 )
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.store.blobs import open_blobs
-from veilmatch.store.case_store import CASE_ID_LEN, CaseStore
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic

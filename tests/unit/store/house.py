@@ -14,7 +14,7 @@ from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.secret import SecretBytes
 from veilmatch.store.blobs import Blobs
-from veilmatch.store.case_store import CaseStore
+from veilmatch.casework.case_store import CaseStore
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 from veilmatch.workstore.work_store import WorkStore
