@@ -25,6 +25,7 @@ Error:
     │   └─ LimitError            over a limit for now     (.retry_after_s)
     ├─ UnavailableError          try again
     │   ├─ StoreError
+    │   │   └─ LeaseError         another worker has what this one held
     │   └─ NetworkError
     └─ InternalError             our bug
 
@@ -164,6 +165,10 @@ class UnavailableError(Error):
 
 class StoreError(UnavailableError):
     """The database or the blob store failed."""
+
+
+class LeaseError(StoreError):
+    """A lease was lost to another worker; nothing of this step was kept."""
 
 
 class NetworkError(UnavailableError):

@@ -18,6 +18,7 @@ from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.access.sessions import Sessions
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.errors import PolicyError
+from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.privatelog.log import LogEntry, PrivateLog
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
@@ -32,7 +33,9 @@ class AdminParts:
         database: The store's database.
         crypter: Opens sealed columns.
         clock: Gives seconds since 1970.
-        quotas: What an account may use.
+        quotas: What an account may use a day.
+        limits: What it may have in all.
+        retention: How long anything is kept.
         settings: Every setting, for people to read; no secret.
     """
 
@@ -40,6 +43,8 @@ class AdminParts:
     crypter: Crypter = field(repr=False)
     clock: Callable[[], int]
     quotas: Quotas = field(default_factory=Quotas)
+    limits: IntakeLimits = field(default_factory=IntakeLimits)
+    retention: RetentionLimits = field(default_factory=RetentionLimits)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property

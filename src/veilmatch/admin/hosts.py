@@ -155,5 +155,6 @@ def read_quotas(parts: Parts, _who: Reader) -> QuotasOut:
     return QuotasOut(
         bytes_per_day=quotas.bytes_per_day,
         deletions_per_day=quotas.deletions_per_day,
-        devices=quotas.devices,
+        vouchers=parts.limits.account_quota,
+        devices=parts.limits.device_quota,
     )

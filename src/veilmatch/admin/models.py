@@ -194,6 +194,7 @@ class QuotasOut(_Model):
 
     bytes_per_day: int
     deletions_per_day: int
+    vouchers: int
     devices: int
 
 
@@ -216,6 +217,7 @@ class RetentionOut(_Model):
     segments: dict[str, int]
     waiting_vouchers: int
     oldest_opened_at: int | None
+    is_alarm: bool
 
 
 class EndpointIn(_Model):

@@ -94,6 +94,7 @@ def read_retention(parts: Parts, _who: Reader) -> RetentionOut:
         segments={row[0]: row[1] for row in rows},
         waiting_vouchers=waiting,
         oldest_opened_at=oldest,
+        is_alarm=oldest is not None and parts.clock() - oldest > parts.retention.alarm_age_s,
     )
 
 

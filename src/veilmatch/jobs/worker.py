@@ -11,8 +11,10 @@ import numpy as np
 
 from veilmatch.errors import (
     EncodingError,
+    LeaseError,
     OverloadError,
     SignatureError,
+    StoreError,
     TooFewSharesError,
     VerificationError,
 )
@@ -24,9 +26,10 @@ from veilmatch.opening.second_hash import check_second_hash
 from veilmatch.release.manifest import Parameters
 from veilmatch.store.case_store import CaseStore
 from veilmatch.store.release_site import ReleaseSite
-from veilmatch.store.work_store import Lease, Processed, ShareGroup, WaitingVoucher, WorkStore
 from veilmatch.table.secret import TableSecret
 from veilmatch.voucher.voucher import Voucher, layout_of, parse_voucher, verify_voucher
+from veilmatch.workstore.records import Lease, Processed, ShareGroup, WaitingVoucher
+from veilmatch.workstore.work_store import WorkStore
 
 LEASE_S = 15 * 60
 _BATCH = 256  # vouchers per call of the kernel
@@ -37,11 +40,27 @@ Report = Callable[[int], None]
 
 @dataclass
 class WorkSummary:
-    """What one run did; says nothing of matches."""
+    """What one run did; says nothing of matches.
+
+    Attributes:
+        segments: Segments that were finished.
+        vouchers: Vouchers in them.
+        cases: Accounts that opened.
+        lost: Leases that another worker took over; its work counts.
+        failed: Segments and accounts that could not be read or kept; they are tried again
+            when their lease ends, and held for an operator after too many tries.
+    """
 
     segments: int = 0
     vouchers: int = 0
     cases: int = 0
+    lost: int = 0
+    failed: int = 0
+
+    def add(self, other: WorkSummary) -> None:
+        """Add what another run did."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
 
 class Worker:
@@ -71,17 +90,29 @@ class Worker:
         )
 
     def run(self, report: Report = lambda count: None) -> WorkSummary:
-        """Process every segment that is due, then open what changed."""
+        """Process every segment that is due, then open what changed.
+
+        A lost lease, and a segment or account that fails, end nothing but themselves.
+
+        Raises:
+            StoreError: The database cannot be reached.
+        """
         summary = WorkSummary()
         self._work.forget_done_segments()
         while (lease := self._work.lease_segment(self._clock(), LEASE_S)) is not None:
-            summary.vouchers += self._process(lease, report)
-            summary.segments += 1
-        summary.cases = self.open_changed()
+            try:
+                summary.vouchers += self._process(lease, report)
+                summary.segments += 1
+            except LeaseError:
+                summary.lost += 1
+            except StoreError:
+                summary.failed += 1
+        self.open_changed(summary)
         return summary
 
     def _process(self, lease: Lease, report: Report) -> int:
         """Match one segment. Order within it does not matter and is not kept."""
+        renew_at = self._clock() + LEASE_S // 2
         waiting = self._work.read_segment(lease)
         processed: list[Processed] = []
         for release_id in {one.release_id for one in waiting}:
@@ -90,6 +121,9 @@ class Worker:
                 batch = mine[start : start + _BATCH]
                 processed += self._match(release_id, batch)
                 report(len(batch))
+                if self._clock() > renew_at:
+                    self._work.renew_lease(lease, self._clock(), LEASE_S)
+                    renew_at = self._clock() + LEASE_S // 2
         parameters = {one.release_id: self._parameters(one.release_id) for one in waiting}
         self._work.finish_segment(lease, processed, parameters)
         return len(waiting)
@@ -105,16 +139,20 @@ class Worker:
             for one, voucher, result in zip(waiting, vouchers, results, strict=True)
         ]
 
-    def open_changed(self) -> int:
+    def open_changed(self, summary: WorkSummary | None = None) -> int:
         """Try to open each account whose shares changed. Returns how many opened."""
-        opened, groups = 0, self._work.changed_groups()
-        for group in groups:
-            opened += self._open(group)
-        # Only now: an account may have several groups, and a worker killed in between must
-        # look at the others again. Opening an account twice adds nothing.
-        for account, version in {(group.account, group.version) for group in groups}:
-            self._work.mark_checked(account, version)
-        return opened
+        counted = summary or WorkSummary()
+        while (lease := self._work.lease_account(self._clock(), LEASE_S)) is not None:
+            try:
+                counted.cases += sum(self._open(one) for one in self._work.read_groups(lease))
+                # Only now: an account may have several groups, and a worker killed in between
+                # must look at the others again. Opening an account twice adds nothing.
+                self._work.mark_checked(lease)
+            except LeaseError:
+                counted.lost += 1
+            except StoreError:
+                counted.failed += 1
+        return counted.cases
 
     def _open(self, group: ShareGroup) -> bool:
         try:

@@ -163,19 +163,3 @@ def test_usage_is_counted_across_processes(database: Database, clock: Clock) -> 
     one.forget_old()
     with database.transaction() as connection:
         assert read_usage(connection, BEN, (clock.now - wait) // DAY_S - 9) == (0, 0)
-
-
-def test_devices_are_limited(database: Database, clock: Clock) -> None:
-    usage = Usage(database, Quotas(devices=2), clock)
-    ids = [os.urandom(8) for _ in range(3)]
-    for one in ids[:2]:
-        assert not usage.knows_device(ANNA, one)
-        assert usage.may_add_device(ANNA, one)
-        assert usage.knows_device(ANNA, one)
-        with database.transaction() as connection:
-            connection.execute(
-                schema.device.insert().values(account=ANNA, device_key_id=one, public_key=bytes(32))
-            )
-    assert not usage.may_add_device(ANNA, ids[2])
-    assert usage.may_add_device(ANNA, ids[0])
-    assert usage.may_add_device(BEN, ids[2])

@@ -23,11 +23,11 @@ from veilmatch.access.gate.usage import Quotas
 from veilmatch.access.login.oidc import OidcSettings
 from veilmatch.access.login.passkeys import PasskeySite
 from veilmatch.errors import ConfigError
+from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.secret import SecretBytes
 from veilmatch.service.admission import AdmissionLimits
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.store.files import read_file
-from veilmatch.store.intake_store import IntakeLimits
 
 PREFIX = "VEILMATCH_SERVE_"
 _YEAR_S = 366 * 86_400
@@ -47,6 +47,8 @@ class ServeConfiguration(BaseSettings):
     site: Path
     host: str = "127.0.0.1"
     port: _Port = 8462
+    database: SecretStr | None = None
+    blobs: str | None = None
     access_log: bool = False
     metrics_port: _Port | None = None
     forwarded_from: str = ""
@@ -76,7 +78,10 @@ class ServeConfiguration(BaseSettings):
     account_quota: _Count = 5_000_000
     bytes_per_day: _Count = 64 << 30
     deletions_per_day: _Count = 1_000_000
-    devices: _Count = 64
+    device_quota: _Count = 64
+    alarm_age_s: _Seconds = 48 * 3600
+    hard_age_s: _Seconds = 7 * 86_400
+    mark_age_days: Annotated[int, Field(ge=1, le=36_500)] = 400
 
     administration: bool = False
     origin: str = ""
@@ -101,6 +106,14 @@ class ServeConfiguration(BaseSettings):
                 segment_max_age_s=self.segment_max_age_s,
                 min_delay_s=self.min_delay_s,
                 account_quota=self.account_quota,
+                device_quota=self.device_quota,
+            ),
+            database=None if self.database is None else self.database.get_secret_value(),
+            blobs=self.blobs,
+            retention=RetentionLimits(
+                alarm_age_s=self.alarm_age_s,
+                hard_age_s=self.hard_age_s,
+                mark_age_days=self.mark_age_days,
             ),
             body_base_s=self.body_base_s,
             body_min_rate=self.body_min_rate,
@@ -117,7 +130,7 @@ class ServeConfiguration(BaseSettings):
 
     def quotas(self) -> Quotas:
         """Return what an account may use."""
-        return Quotas(self.bytes_per_day, self.deletions_per_day, self.devices)
+        return Quotas(self.bytes_per_day, self.deletions_per_day)
 
     def passkey_site(self) -> PasskeySite | None:
         """Return the site that passkeys are bound to; None without an ``origin``."""

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import inspect
 
 from tests.integration.service.world import Device, World
-from tests.unit.store.conftest import House
+from tests.unit.store.house import House
 from tests.unit.store.working import LEASE_S, finish, lease, match, process_all
 from veilmatch.errors import ConfigError, StoreError
 from veilmatch.matching.match import MatchOutcome, MatchResult
 from veilmatch.opening.case import open_account
 from veilmatch.store.database import read_counters
-from veilmatch.store.segments import delete_segment
-from veilmatch.store.work_store import ShareGroup
+from veilmatch.store.segments import segment_path
+from veilmatch.workstore.records import AccountLease
 
 _SHARES = "SELECT count(*) FROM share"
 
@@ -34,7 +34,7 @@ def test_segment_is_deleted_only_after_the_commit(
     processed = match(world, house.work().read_segment(held))
     work = house.work()
     monkeypatch.setattr(
-        "veilmatch.store.work_store.delete_segment",
+        "veilmatch.store.segments.SegmentShelf.delete",
         lambda *_: (
             pytest.fail("the file went before the commit")
             if house.scalar("SELECT count(*) FROM segment WHERE state = 'done'") == 0
@@ -179,7 +179,7 @@ def test_matches_are_not_counted_in_time(house: House, world: World) -> None:
 def test_segment_that_is_gone_is_a_store_error(house: House, world: World) -> None:
     _store(house, world, Device(), 1)
     held = lease(house)
-    delete_segment(house.segments, held.segment_id)
+    segment_path(house.segments, held.segment_id).unlink()
     with pytest.raises(StoreError):
         house.work().read_segment(held)
 
@@ -204,17 +204,21 @@ def test_flipped_bit_in_a_segment_is_a_store_error(house: House, world: World) -
         house.work().read_segment(held)
 
 
-def _only_group(house: House) -> ShareGroup:
-    (group,) = house.work().changed_groups()
-    return group
+def _lease_account(house: House) -> AccountLease:
+    found = house.work().lease_account(house.now, LEASE_S)
+    assert found is not None
+    return found
 
 
-def _open(house: House, group: ShareGroup) -> None:
+def _open_only_group(house: House, times: int = 1) -> None:
+    held = _lease_account(house)
+    (group,) = house.work().read_groups(held)
     opening = open_account(
         group.account, group.matches, min_shares=group.min_shares, delta_max=group.delta_max
     )
-    house.cases().save_opening(group.account, opening, house.now)
-    house.work().mark_checked(group.account, group.version)
+    for _ in range(times):
+        house.cases().save_opening(group.account, opening, house.now)
+    house.work().mark_checked(held)
 
 
 def test_case_keeps_its_items_after_a_deletion(house: House, world: World) -> None:
@@ -222,7 +226,7 @@ def test_case_keeps_its_items_after_a_deletion(house: House, world: World) -> No
     sent = device.make(release, known=5)
     house.intake().store_batches([device.accepted(release, sent)])
     process_all(house, world)
-    _open(house, _only_group(house))
+    _open_only_group(house)
     house.intake().delete_vouchers(device.pseudonym, [one.asset_id for one in sent])
     assert house.cases().item_count(device.pseudonym) == 5
     assert house.scalar(_SHARES) == 5
@@ -233,9 +237,7 @@ def test_opening_twice_makes_one_case(house: House, world: World) -> None:
     sent = device.make(release, known=5)
     house.intake().store_batches([device.accepted(release, sent)])
     process_all(house, world)
-    group = _only_group(house)
-    _open(house, group)
-    _open(house, group)
+    _open_only_group(house, times=2)
     (summary,) = house.cases().list_cases()
     assert summary.item_count == 5
     assert read_counters(house.database)["cases"] == 1
@@ -247,10 +249,10 @@ def test_later_match_joins_the_case(house: House, world: World) -> None:
     sent = device.make(release, known=6)
     house.intake().store_batches([device.accepted(release, sent[:5])])
     process_all(house, world)
-    _open(house, _only_group(house))
+    _open_only_group(house)
     house.intake().store_batches([device.accepted(release, sent[5:])])
     process_all(house, world)
-    _open(house, _only_group(house))
+    _open_only_group(house)
     assert house.cases().item_count(device.pseudonym) == 6
     assert len(house.cases().list_cases()) == 1
 
@@ -258,9 +260,8 @@ def test_later_match_joins_the_case(house: House, world: World) -> None:
 def test_unchanged_accounts_are_not_looked_at_again(house: House, world: World) -> None:
     _store(house, world, Device(), 2)
     process_all(house, world)
-    group = _only_group(house)
-    house.work().mark_checked(group.account, group.version)
-    assert house.work().changed_groups() == []
+    house.work().mark_checked(_lease_account(house))
+    assert house.work().lease_account(house.now + 10 * LEASE_S, LEASE_S) is None
 
 
 def test_unknown_case_is_named(house: House) -> None:

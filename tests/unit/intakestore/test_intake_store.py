@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from tests.integration.service.world import Device, Sent, World
-from tests.unit.store.conftest import House, HouseMaker
+from tests.unit.store.house import House, HouseMaker
 from tests.unit.store.working import lease, match, process_all, process_sealed
 from veilmatch.errors import PolicyError, StoreError
 from veilmatch.store import database as database_module
