@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veilmatch.access.gate.usage import Quotas
-from veilmatch.service.admission import AdmissionLimits
 from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
+from veilmatch.service.admission import AdmissionLimits
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from sqlalchemy import select
 
@@ -21,7 +19,6 @@ from veilmatch.access.gate.usage import DAY_S, Quotas, Usage, read_usage
 from veilmatch.access.sessions import digest_of
 from veilmatch.access.tables import platform_credential
 from veilmatch.errors import ConfigError
-from veilmatch.store import schema
 from veilmatch.store.database import Database
 
 ANNA, BEN = b"a" * 16, b"b" * 16
