@@ -10,13 +10,14 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from veilmatch.admin import hosts, people, upkeep
-from veilmatch.admin.guard import AdminParts, UnknownCallerError
+from veilmatch.admin.guard import AdminParts
 from veilmatch.admin.models import Problem
 from veilmatch.errors import (
     Error,
     InputError,
     LimitError,
     PolicyError,
+    SessionError,
     UnavailableError,
 )
 
@@ -41,7 +42,7 @@ _DOCUMENTED: dict[int | str, dict[str, Any]] = {
     for status in (400, 401, 403, 413, 422, 429, 503)
 }
 _BY_CLASS: tuple[tuple[type[Error], int], ...] = (
-    (UnknownCallerError, 401),
+    (SessionError, 401),
     (LimitError, 429),
     (PolicyError, 403),
     (InputError, 422),

@@ -17,7 +17,7 @@ from veilmatch.access.operators import Operators
 from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.access.sessions import Sessions
 from veilmatch.actions.endpoints import Endpoints
-from veilmatch.errors import PolicyError
+from veilmatch.errors import PolicyError, SessionError
 from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.privatelog.log import LogEntry, PrivateLog
 from veilmatch.store.crypter import Crypter
@@ -91,10 +91,6 @@ class AdminParts:
         self.log.append(connection, entry)
 
 
-class UnknownCallerError(PolicyError):
-    """No session, or one that is over."""
-
-
 _bearer = HTTPBearer(auto_error=False, description="A session's token.")
 _Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
@@ -109,9 +105,9 @@ Parts = Annotated[AdminParts, Depends(parts_of)]
 
 
 def token_of(credentials: _Credentials) -> str:
-    """Return the session's token. Raises UnknownCallerError."""
+    """Return the session's token. Raises SessionError."""
     if credentials is None:
-        raise UnknownCallerError("there is no session")
+        raise SessionError("there is no session")
     return credentials.credentials
 
 
@@ -119,11 +115,8 @@ Token = Annotated[str, Depends(token_of)]
 
 
 def caller_of(parts: Parts, token: Token) -> Principal:
-    """Return who asks. Raises UnknownCallerError."""
-    try:
-        return parts.sessions.verify(token)
-    except PolicyError as exc:
-        raise UnknownCallerError("there is no such session") from exc
+    """Return who asks. Raises SessionError."""
+    return parts.sessions.verify(token)
 
 
 Caller = Annotated[Principal, Depends(caller_of)]

@@ -82,6 +82,7 @@ class ServeConfiguration(BaseSettings):
     alarm_age_s: _Seconds = 48 * 3600
     hard_age_s: _Seconds = 7 * 86_400
     mark_age_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    batch_count: Annotated[int, Field(ge=1, le=1 << 20)] = 1000
 
     administration: bool = False
     origin: str = ""
@@ -114,6 +115,7 @@ class ServeConfiguration(BaseSettings):
                 alarm_age_s=self.alarm_age_s,
                 hard_age_s=self.hard_age_s,
                 mark_age_days=self.mark_age_days,
+                batch_count=self.batch_count,
             ),
             body_base_s=self.body_base_s,
             body_min_rate=self.body_min_rate,
