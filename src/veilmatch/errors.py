@@ -22,6 +22,7 @@ Error:
     │   ├─ TooFewSharesError     (.have .need)
     │   └─ OverloadError         more synthetics than detection can remove
     ├─ PolicyError               a person or role may not do this
+    │   ├─ SessionError          nobody is logged in
     │   └─ LimitError            over a limit for now     (.retry_after_s)
     ├─ UnavailableError          try again
     │   ├─ StoreError
@@ -149,6 +150,12 @@ class OverloadError(ProtocolError):
 
 class PolicyError(Error):
     """A person or role may not do this."""
+
+
+class SessionError(PolicyError):
+    """Nobody is logged in: no session, or one that is over."""
+
+    hint_default = "log in again"
 
 
 class LimitError(PolicyError):
