@@ -22,6 +22,7 @@ Error:
     │   ├─ TooFewSharesError     (.have .need)
     │   └─ OverloadError         more synthetics than detection can remove
     ├─ PolicyError               a person or role may not do this
+    │   └─ LimitError            over a limit for now     (.retry_after_s)
     ├─ UnavailableError          try again
     │   ├─ StoreError
     │   └─ NetworkError
@@ -147,6 +148,14 @@ class OverloadError(ProtocolError):
 
 class PolicyError(Error):
     """A person or role may not do this."""
+
+
+class LimitError(PolicyError):
+    """Over a limit for now; ``retry_after_s`` says in how many seconds to try again."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class UnavailableError(Error):

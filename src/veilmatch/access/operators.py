@@ -145,7 +145,7 @@ class Operators:
         """Return the id of the account of that name. Raises ConfigError."""
         with self._database.transaction() as connection:
             found: bytes | None = connection.execute(
-                select(operator.c.operator_id).where(operator.c.name == name)
+                select(operator.c.operator_id).where(operator.c.name == clean_text(name))
             ).scalar()
         if found is None:
             raise ConfigError("there is no operator of that name", hint="veilmatch operator list")
@@ -188,11 +188,16 @@ def principal_of(row: Row[Any], stepped_up_at: int | None) -> Principal:
     return Principal(row.operator_id, row.name, roles_of(row), stepped_up_at)
 
 
+def clean_text(text: str) -> str:
+    """Return text that every database takes: no half of a pair, no NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
 def hash_password(password: str) -> str:
     """Hash a password with argon2id. Raises ConfigError if it is short or too long."""
     if not MIN_PASSWORD_LEN <= len(password) <= MAX_PASSWORD_LEN:
         raise ConfigError("a password has 12 to 256 characters", setting="password")
-    return hasher.hash(password)
+    return hasher.hash(clean_text(password))
 
 
 def _role_columns(roles: frozenset[Role]) -> dict[str, bool]:

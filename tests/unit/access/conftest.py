@@ -1,16 +1,17 @@
-"""A database, a clock and accounts for the tests of the room."""
+"""A clock and accounts for the tests of the room."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from veilmatch.access.login.password import Logins
 from veilmatch.access.operators import NewOperator, Operators
 from veilmatch.access.roles import Role
 from veilmatch.access.sessions import Sessions
+from veilmatch.privatelog.log import PrivateLog
 from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
@@ -28,6 +29,14 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing a password takes long on purpose; ``test_passwords_cost_time`` looks at that."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("veilmatch.access.operators.hasher", quick)
+    monkeypatch.setattr("veilmatch.access.login.password.hasher", quick)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -36,13 +45,6 @@ def clock() -> Clock:
 @pytest.fixture
 def crypter() -> Crypter:
     return Crypter([SecretBytes(os.urandom(32))])
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(tmp_path / "store.sqlite")
-    yield made
-    made.close()
 
 
 @pytest.fixture
@@ -60,3 +62,19 @@ def anna(database: Database, operators: Operators) -> bytes:
     """A reviewer."""
     with database.transaction() as connection:
         return operators.add(connection, NewOperator("anna", frozenset({Role.REVIEWER}), PASSWORD))
+
+
+@pytest.fixture
+def log(database: Database, crypter: Crypter, clock: Clock) -> PrivateLog:
+    return PrivateLog(database, crypter, clock)
+
+
+@pytest.fixture
+def logins(database: Database, crypter: Crypter, clock: Clock, log: PrivateLog) -> Logins:
+    return Logins(database, crypter, clock, log)
+
+
+def kinds(log: PrivateLog) -> list[str]:
+    """What the private log says, in order; verified on the way."""
+    log.verify()
+    return [stored.record.kind for stored in log.read()]

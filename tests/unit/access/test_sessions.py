@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from argon2 import Type
 from sqlalchemy import select, update
 
 from tests.unit.access.conftest import PASSWORD, Clock
 from veilmatch.access.operators import NewOperator, Operators
+from veilmatch.access.operators import hasher as REAL
 from veilmatch.access.roles import (
     Principal,
     Role,
@@ -44,6 +46,12 @@ def test_reviewing_and_administering_exclude_each_other(
     columns = {f"is_{role.value}": role in pair for role in Role}
     with pytest.raises(StoreError), database.transaction() as connection:
         connection.execute(update(operator).where(operator.c.operator_id == anna).values(**columns))
+
+
+def test_passwords_cost_time() -> None:
+    """RFC 9106, second recommended set."""
+    assert REAL.type is Type.ID
+    assert (REAL.time_cost, REAL.memory_cost, REAL.parallelism) == (3, 65_536, 4)
 
 
 def test_roles_are_named_and_at_least_one() -> None:
