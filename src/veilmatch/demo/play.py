@@ -19,7 +19,7 @@ from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.release.publish import default_probes
 from veilmatch.service.app import DATABASE, STORE_KEY
-from veilmatch.store.case_store import CaseStore
+from veilmatch.casework.case_store import CaseStore
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
 from veilmatch.voucher.account_secret import AccountSecret

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 
+from veilmatch.casework.case_store import CaseStore, Source
 from veilmatch.errors import (
     EncodingError,
     OverloadError,
@@ -20,9 +21,8 @@ from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.jobs.key_provider import KeyProvider
 from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers
 from veilmatch.opening.case import Opening, open_account
-from veilmatch.opening.second_hash import check_second_hash
+from veilmatch.opening.second_hash import is_near, measure_second_hash
 from veilmatch.release.manifest import Parameters
-from veilmatch.store.case_store import CaseStore
 from veilmatch.store.release_site import ReleaseSite
 from veilmatch.store.work_store import Lease, Processed, ShareGroup, WaitingVoucher, WorkStore
 from veilmatch.table.secret import TableSecret
@@ -128,23 +128,38 @@ class Worker:
         except TooFewSharesError:
             return False
         except OverloadError:
-            self._cases.queue_for_operator(group.account, "overload")
+            self._cases.queue_for_operator(group.account, "overload", self._clock())
             return False
         except VerificationError:
-            self._cases.queue_for_operator(group.account, "anomaly")
+            self._cases.queue_for_operator(group.account, "anomaly", self._clock())
             return False
-        agrees = self._check_second_hash(opening)
+        distances = self._measure_second_hash(opening)
+        agrees = None if distances is None else [is_near(one) for one in distances]
         if agrees is not None and sum(agrees) < group.min_shares:
-            self._cases.queue_for_operator(group.account, "second hash")
+            self._cases.queue_for_operator(group.account, "second hash", self._clock())
             return False
-        self._cases.save_opening(group.account, opening, self._clock(), agrees)
+        releases = {item.share.release_id for item in opening.items}
+        self._cases.save_opening(
+            group.account,
+            opening,
+            self._clock(),
+            agrees,
+            min_shares=group.min_shares,
+            distances=distances,
+            sources={one: self._sources(one) for one in releases},
+        )
         return True
 
-    def _check_second_hash(self, opening: Opening) -> list[bool] | None:
+    def _measure_second_hash(self, opening: Opening) -> list[int | None] | None:
         """Compare each derivative with the second lists; None if no release has one."""
         releases = {item.share.release_id for item in opening.items}
         lists = [known for one in releases if (known := self._second(one)) is not None]
-        return check_second_hash(opening.items, np.concatenate(lists)) if lists else None
+        return measure_second_hash(opening.items, np.concatenate(lists)) if lists else None
+
+    def _sources(self, release_id: bytes) -> list[Source]:
+        """Return whose lists a release was made from."""
+        listed = self._site.read_manifest(release_id).sources
+        return [Source(one.provider.name, one.provider.jurisdiction) for one in listed]
 
 
 def _with_signature(voucher: Voucher, device_public_key: bytes, result: MatchResult) -> MatchResult:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.integration.service.world import World, make_world
 from veilmatch.secret import SecretBytes
-from veilmatch.store.case_store import CaseStore
+from veilmatch.casework.case_store import CaseStore
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 from veilmatch.store.intake_store import IntakeLimits, IntakeStore
