@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from tests.unit.access.conftest import PASSWORD, Clock
 from veilmatch.access.operators import NewOperator, Operators
-from veilmatch.access.operators import hasher as REAL
+from veilmatch.access.operators import hasher as real_hasher
 from veilmatch.access.roles import (
     Principal,
     Role,
@@ -50,8 +50,8 @@ def test_reviewing_and_administering_exclude_each_other(
 
 def test_passwords_cost_time() -> None:
     """RFC 9106, second recommended set."""
-    assert REAL.type is Type.ID
-    assert (REAL.time_cost, REAL.memory_cost, REAL.parallelism) == (3, 65_536, 4)
+    assert real_hasher.type is Type.ID
+    assert (real_hasher.time_cost, real_hasher.memory_cost, real_hasher.parallelism) == (3, 65_536, 4)
 
 
 def test_roles_are_named_and_at_least_one() -> None:
