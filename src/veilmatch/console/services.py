@@ -8,10 +8,19 @@ from dataclasses import dataclass, field
 from veilmatch.access.login.oidc import OidcLogins
 from veilmatch.access.login.passkeys import Passkeys
 from veilmatch.access.login.password import Logins
+from veilmatch.access.roles import Principal, Role
 from veilmatch.access.sessions import Sessions
-from veilmatch.casework.history import Desk
+from veilmatch.casework.decisions import AfterConfirming, Decisions
+from veilmatch.casework.history import Desk, hold_case
+from veilmatch.casework.queue import Queue, require_holder
+from veilmatch.casework.viewing import FetchOriginal, Viewing, count_views
+from veilmatch.console.preferences import PreferenceStore
 from veilmatch.console.report_form import ReporterProfile
+from veilmatch.errors import PolicyError
 from veilmatch.reporting.outbox import Outbox
+from veilmatch.review.case import Escalated
+from veilmatch.review.decision import Decision
+from veilmatch.review.settings import Preferences
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,14 @@ class ConsoleSettings:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """Looks within the window, and how many are allowed."""
+
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True)
 class Services:
     """The rooms that pages call.
 
@@ -50,6 +67,8 @@ class Services:
         settings: Of the console.
         passkeys: None where no site is set.
         oidc: None where no issuer is set.
+        after: What a confirmed case sets off.
+        fetch: Gets originals from the platform; None where it offers none.
     """
 
     desk: Desk
@@ -59,8 +78,62 @@ class Services:
     settings: ConsoleSettings
     passkeys: Passkeys | None = None
     oidc: OidcLogins | None = None
+    after: AfterConfirming | None = None
+    fetch: FetchOriginal | None = None
 
     @property
     def clock(self) -> Callable[[], int]:
         """Seconds since 1970."""
         return self.desk.clock
+
+    @property
+    def queue(self) -> Queue:
+        """What waits for whom."""
+        return Queue(self.desk)
+
+    @property
+    def viewing(self) -> Viewing:
+        """Cases and pictures for who holds them."""
+        return Viewing(self.desk, self.fetch)
+
+    @property
+    def decisions(self) -> Decisions:
+        """Takes decisions."""
+        return Decisions(self.desk, self.after)
+
+    @property
+    def preferences(self) -> PreferenceStore:
+        """What people and the organisation chose."""
+        return PreferenceStore(self.desk)
+
+    def preferences_of(self, person: Principal | None) -> Preferences:
+        """Return how pages look for a person; nobody's have no keys."""
+        if person is None:
+            return Preferences(has_keys=False)
+        return self.preferences.hold_for(person)
+
+    def budget_of(self, person: Principal | None) -> Budget | None:
+        """Return what a person has looked at lately; None for who looks at no pictures."""
+        if person is None or not person.roles & {Role.REVIEWER, Role.LEAD}:
+            return None
+        limit = self.desk.policy.exposure.budget
+        return Budget(min(self.viewing.measure(person).used, limit), limit)
+
+    def count_views(self, person: Principal, case_id: bytes) -> dict[int, int]:
+        """Count this person's views of each picture of a case."""
+        with self.desk.database.transaction() as connection:
+            return count_views(connection, person, case_id)
+
+    def read_disagreement(self, person: Principal, case_id: bytes) -> tuple[Decision, ...]:
+        """Read the two decisions that a lead settles.
+
+        Raises:
+            ConfigError: There is no such case.
+            PolicyError: This person does not hold it, or it is not a lead's to settle.
+        """
+        with self.desk.database.transaction() as connection:
+            loaded = hold_case(connection, self.desk, case_id)
+            require_holder(loaded, person, self.clock())
+            if not isinstance(loaded.case, Escalated):
+                raise PolicyError("decisions of others are shown to a lead who settles them")
+            return loaded.decisions

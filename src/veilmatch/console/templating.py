@@ -16,7 +16,6 @@ from starlette.responses import HTMLResponse, Response
 
 from veilmatch.access.roles import Role
 from veilmatch.console.guard import CSRF_FIELD, Visit
-from veilmatch.review.settings import Preferences
 from veilmatch.errors import InternalError
 
 STATIC = "/review/static"
@@ -149,11 +148,10 @@ def show(visit: Visit, template: str, *, status: int = 200, **values: Any) -> Re
     hidden = Markup('<input type="hidden" name="{}" value="{}">').format(
         CSRF_FIELD, visit.form_token
     )
-    chosen = Preferences() if person is None else services.preferences.read(person.operator_id)
     shown = {
         "person": person,
         "links": _links(visit),
-        "preferences": chosen,
+        "preferences": services.preferences_of(person),
         "budget": services.budget_of(person),
         "home": "/review" if person is not None else visit.address,
         "form_token": lambda: hidden,

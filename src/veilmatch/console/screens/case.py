@@ -282,7 +282,7 @@ def case_page(visit: Visit) -> Response:
 
 def _group(visit: Visit, case: CaseView) -> int:
     text = visit.path["group"]
-    group = int(text) if text.isdecimal() and text.isascii() and len(text) < 8 else -1
+    group = int(text) if text.isdecimal() and text.isascii() and len(text) < 16 else -1
     if group not in case.groups:
         raise HTTPException(404)
     return group
@@ -332,7 +332,7 @@ def picture(visit: Visit) -> Response:
     """
     case_id, services = parse_case_id(visit), visit.services
     number_text, step_text = visit.path["number"], visit.path["step"]
-    if not (number_text.isdecimal() and len(number_text) < 8 and step_text in _STEPS):
+    if not (number_text.isdecimal() and len(number_text) < 16 and step_text in _STEPS):
         raise HTTPException(404)
     number, step = int(number_text), _STEPS[step_text]
     chosen = services.preferences_of(visit.person)

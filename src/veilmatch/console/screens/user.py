@@ -1,0 +1,3 @@
+"""x."""
+from veilmatch.console.guard import Door
+DOORS: list[Door] = []
