@@ -147,6 +147,7 @@ def take_step(
     after: Case,
     actor: bytes,
     detail: JsonObject | None = None,
+    **values: object,
 ) -> int:
     """Write one step of a case; the row of the case itself is the caller's for ``number`` 0.
 
@@ -159,6 +160,7 @@ def take_step(
         after: The state now.
         actor: The operator's random id, or ``NOBODY``.
         detail: What the log says besides.
+        values: Columns of the case's row that change with the step.
 
     Returns:
         The place of the log's entry.
@@ -187,7 +189,9 @@ def take_step(
         row.case_id == case_id, row.event_number == number - 1, row.state == before.state.value
     )
     moved = connection.execute(
-        update(review_case).where(stands).values(event_number=number, state=after.state.value)
+        update(review_case)
+        .where(stands)
+        .values(event_number=number, state=after.state.value, **values)
     )
     if moved.rowcount != 1:
         raise ProtocolError("somebody else has moved this case", hint="look at it again")
@@ -201,6 +205,7 @@ def move(
     after: Case,
     actor: bytes,
     detail: JsonObject | None = None,
+    **values: object,
 ) -> int:
     """Write the next step of a loaded case; see ``take_step``."""
     return take_step(
@@ -212,4 +217,5 @@ def move(
         after,
         actor,
         detail,
+        **values,
     )

@@ -164,3 +164,76 @@ review_preference = Table(
     Column("preferences", Text, nullable=False),  # canonical JSON
     Column("changed_at", BigInteger, nullable=False),
 )
+
+# What follows a confirmed case. The outbox says how far a report got; its key is the case's id.
+case_report = Table(
+    "case_report",
+    metadata,
+    Column("case_id", LargeBinary(16), ForeignKey("review_case.case_id"), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),  # names of gaps and rules
+    Column("changed_at", BigInteger, nullable=False),
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), nullable=False, unique=True),
+    CheckConstraint("state IN ('blocked', 'queued', 'finished')", name="case_report_state"),
+    CheckConstraint("(state = 'blocked') = (reason != '')", name="case_report_reason"),
+)
+
+case_receipt = Table(
+    "case_receipt",
+    metadata,
+    Column("receipt_id", Integer, primary_key=True, autoincrement=False),  # of outbox_receipt
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), nullable=False, unique=True),
+)
+
+case_action = Table(
+    "case_action",
+    metadata,
+    Column("message_id", LargeBinary(16), primary_key=True),
+    Column("case_id", LargeBinary(16), ForeignKey("review_case.case_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), nullable=False, unique=True),
+    Index("case_action_by_case", "case_id"),
+)
+
+case_appeal = Table(
+    "case_appeal",
+    metadata,
+    Column("case_id", LargeBinary(16), ForeignKey("review_case.case_id"), primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("text_body", LargeBinary),  # under the case's key
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), nullable=False, unique=True),
+    CheckConstraint("state IN ('waiting', 'open', 'decided')", name="case_appeal_state"),
+    CheckConstraint("channel IN ('platform', 'token')", name="case_appeal_channel"),
+)
+
+# What hash providers are told of a wrong match; sent by a worker, after the transaction.
+case_feedback = Table(
+    "case_feedback",
+    metadata,
+    Column("case_id", LargeBinary(16), ForeignKey("review_case.case_id"), primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("queued_at", BigInteger, nullable=False),
+    Column("hashes_body", LargeBinary),  # under the case's key; gone when delivered
+    CheckConstraint("state IN ('queued', 'delivered')", name="case_feedback_state"),
+)
+
+case_preservation = Table(
+    "case_preservation",
+    metadata,
+    Column("case_id", LargeBinary(16), ForeignKey("review_case.case_id"), primary_key=True),
+    Column("from_at", BigInteger, nullable=False),
+    Column("until_at", BigInteger, nullable=False),
+    Column("is_held", Boolean, nullable=False),
+    Column("manifest_body", LargeBinary),  # digests of what is kept, under the case's key
+    Column("manifest_digest", LargeBinary(32), nullable=False),
+    Column("destroyed_at", BigInteger),
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), nullable=False, unique=True),
+    CheckConstraint("until_at > from_at", name="case_preservation_term"),
+    CheckConstraint(
+        "destroyed_at IS NULL OR (destroyed_at >= until_at AND NOT is_held)",
+        name="case_preservation_kept",
+    ),
+)

@@ -177,7 +177,7 @@ class Viewing:
             item = self._item(connection, person, case_id, number)
             if part is not ViewedPart.DERIVATIVE and self._fetch is None:
                 raise PolicyError("the platform offers no originals to this console")
-            require_exposure_left(self._measure(connection, person), part)
+            require_exposure_left(self._measure(connection, person), WEIGHTS[part.value])
             self._record(connection, person, case_id, number, part)
         # Durable from here on; only now anything is opened.
         with desk.database.transaction() as connection:
@@ -249,7 +249,7 @@ class Viewing:
                 number=number,
                 reviewer=person.operator_id,
                 part=part.value,
-                weight=WEIGHTS[part],
+                weight=WEIGHTS[part.value],
                 at=desk.clock(),
                 log_place=place,
             )

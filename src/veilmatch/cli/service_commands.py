@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from veilmatch.casework.case_store import CaseStore
+from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.jobs.key_provider import FileKeyProvider
@@ -19,8 +21,6 @@ from veilmatch.jobs.worker import Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, create_app, system_clock
 from veilmatch.service.settings import ServiceSettings
-from veilmatch.casework.case_store import CaseStore
-from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic

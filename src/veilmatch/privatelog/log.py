@@ -161,6 +161,13 @@ class PrivateLog:
             raise InternalError("the private log's tip moved while it was held")
         return place
 
+    def hold(self, connection: Connection) -> int:
+        """Hold the tip until the caller's transaction ends; nobody else appends. Returns the size.
+
+        For work that reads what is not in the log yet, and must not be done twice.
+        """
+        return self._hold_tip(connection)[0]
+
     def _hold_tip(self, connection: Connection) -> tuple[int, bytes, int]:
         connection.execute(
             insert(connection, private_tip)

@@ -23,6 +23,13 @@ class Outcome(enum.Enum):
     ESCALATE = "escalate"
 
 
+class AppealOutcome(enum.Enum):
+    """What a person who has not decided before says of an appeal."""
+
+    UPHOLD = "uphold"  # the decision stays
+    REINSTATE = "reinstate"  # it was wrong
+
+
 class Reason(enum.Enum):
     """Why; a fixed word, so that it can be counted."""
 

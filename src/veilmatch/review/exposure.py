@@ -11,14 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from veilmatch.errors import ConfigError, PolicyError
-from veilmatch.report.viewed import ViewedPart
 
-WEIGHTS: dict[ViewedPart, int] = {
-    ViewedPart.EXIF: 0,
-    ViewedPart.DERIVATIVE: 1,
-    ViewedPart.ORIGINAL: 4,
-}
-"""What a view counts; the file itself counts as four reduced copies."""
+WEIGHTS: dict[str, int] = {"exif": 0, "derivative": 1, "original": 4}
+"""What a view of each part counts; the file itself counts as four reduced copies."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +100,11 @@ def _break_until(times: list[int], now: int, policy: ExposurePolicy) -> int | No
     return ends if is_due else None
 
 
-def require_exposure_left(state: ExposureState, part: ViewedPart) -> None:
+def require_exposure_left(state: ExposureState, weight: int) -> None:
     """Refuse a view beyond the budget or in a break. Raises PolicyError."""
     if state.break_until is not None:
         raise PolicyError("a break is due", hint="the next view is allowed after it")
-    if WEIGHTS[part] > state.left:
+    if weight > state.left:
         raise PolicyError(
             "the exposure budget is used up", hint="somebody else takes over, or tomorrow"
         )

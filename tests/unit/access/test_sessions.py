@@ -51,7 +51,11 @@ def test_reviewing_and_administering_exclude_each_other(
 def test_passwords_cost_time() -> None:
     """RFC 9106, second recommended set."""
     assert real_hasher.type is Type.ID
-    assert (real_hasher.time_cost, real_hasher.memory_cost, real_hasher.parallelism) == (3, 65_536, 4)
+    assert (real_hasher.time_cost, real_hasher.memory_cost, real_hasher.parallelism) == (
+        3,
+        65_536,
+        4,
+    )
 
 
 def test_roles_are_named_and_at_least_one() -> None:

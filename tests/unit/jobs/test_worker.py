@@ -130,7 +130,7 @@ def test_every_step_may_be_the_last(house: House, world: World) -> None:
     assert read_counters(house.database)["cases"] == 1
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise StoreError("the worker ended here")
 
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.service.world import World, make_world
-from veilmatch.secret import SecretBytes
 from veilmatch.casework.case_store import CaseStore
+from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 from veilmatch.store.intake_store import IntakeLimits, IntakeStore
