@@ -17,7 +17,7 @@ from veilmatch.access.login.password import Logins
 from veilmatch.access.operators import NewOperator, Operators
 from veilmatch.access.roles import Principal, Role
 from veilmatch.access.sessions import Sessions
-from veilmatch.casework.case_store import CaseStore
+from veilmatch.casework.case_store import CaseStore, CaseSummary
 from veilmatch.casework.history import Desk
 from veilmatch.console.app import create_console
 from veilmatch.console.report_form import ReporterProfile
@@ -95,10 +95,11 @@ class World:
     def close(self) -> None:
         self.database.close()
 
-    def add_person(self, name: str, roles: frozenset[Role] | None = None) -> bytes:
-        """Make an account with password and authenticator."""
+    def add_person(self, name: str, *, has_password: bool = False) -> bytes:
+        """Make an account; with a password and an authenticator where a test logs in by them."""
         operators = Operators(self.database, self.crypter, self.clock)
-        new = NewOperator(name, roles or ROLES[name], PASSWORD)
+        secret = PASSWORD if has_password else ""  # hashing one takes long, on purpose
+        new = NewOperator(name, ROLES[name], secret, issuer="https://id.example", subject=name)
         with self.database.transaction() as connection:
             self.ids[name] = operators.add(connection, new)
             address = operators.make_totp(connection, self.ids[name])
@@ -131,6 +132,9 @@ class World:
         )
         (case_id,) = {one.case_id for one in store.list_cases()} - before
         return case_id
+
+    def list_cases(self) -> list[CaseSummary]:
+        return CaseStore(self.database, self.crypter).list_cases()
 
     def visitor(self) -> Person:
         """Somebody who is not logged in."""

@@ -1,4 +1,4 @@
-"""From a form to a draft: what a reporter says about the account and the files.
+"""From a form to a report: what a reporter says about the account and the files.
 
 Nothing is invented: a field left empty leaves its element out, and the completeness check then
 names the gap. The viewed flags are not in the form; recorded views fill them.
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from veilmatch.casework.after.source import CaseFacts, Described
 from veilmatch.errors import ConfigError, InputError
-from veilmatch.report.check import Draft, DraftFile
 from veilmatch.report.completeness import QUESTIONS, Waiver
 from veilmatch.report.model.document import (
     FileDetails,
@@ -30,8 +30,7 @@ from veilmatch.report.model.people import (
     Phone,
     TemporarilyDisabled,
 )
-from veilmatch.report.model.values import EventName, FileAnnotation, IncidentType
-from veilmatch.report.viewed import ViewEvent
+from veilmatch.report.model.values import EventName, IncidentType
 from veilmatch.wire import Fields, parse_json
 
 FIELDS: tuple[tuple[str, str, str, str], ...] = (
@@ -51,6 +50,7 @@ FILE_FIELDS: tuple[tuple[str, str, str, str], ...] = (
     ("uploaded_at", "Uploaded (UTC)", "upload-time", "datetime-local"),
     ("md5", "MD5 of the file as uploaded", "file-digest", "text"),
 )
+REDUCED_TEXT = "The attached file is the reduced copy (derivative) that the matching system holds."
 _MAX_TEXT = 3000
 
 
@@ -93,15 +93,6 @@ def parse_profile(data: bytes) -> ReporterProfile:
     return profile
 
 
-@dataclass(frozen=True, repr=False)
-class ReportedFile:
-    """One file of the report: its key in the case, and what reviewers saw in it."""
-
-    file_key: str
-    annotations: frozenset[FileAnnotation] = frozenset()
-    notes: tuple[str, ...] = ()
-
-
 def parse_time(text: str) -> datetime | None:
     """Read the value of a time field, which is in UTC; None if it is empty.
 
@@ -127,51 +118,58 @@ def parse_waivers(form: Mapping[str, str]) -> tuple[Waiver, ...]:
     return tuple(found)
 
 
-def build_draft(
-    form: Mapping[str, str],
-    profile: ReporterProfile,
-    files: Sequence[ReportedFile],
-    views: Sequence[ViewEvent],
-    confirmed_at: datetime,
-) -> Draft:
-    """Build the draft that a form says.
+class FormSource:
+    """Describes a case by what stands in a form; the source of a report that a person writes.
 
     Args:
-        form: Values by the names in ``FIELDS`` and, with the file's number, ``FILE_FIELDS``.
+        form: Values by the names in ``FIELDS`` and, with the file's place, ``FILE_FIELDS``.
         profile: Who reports.
-        files: The files, in the form's order.
-        views: What the console recorded.
-        confirmed_at: When the case was confirmed: the incident's time unless the form says one.
-
-    Raises:
-        InputError: A time is malformed.
+        numbers: The pictures that the form is about, in its order.
     """
-    text = {name: value.strip()[:_MAX_TEXT] for name, value in form.items()}
-    report = Report(
-        incident_summary=IncidentSummary(
-            incident_type=IncidentType.CSAM,
-            platform=profile.platform,
-            incident_date_time=parse_time(text.get("incident_at", "")) or confirmed_at,
-            incident_date_time_description=text.get("incident_means") or None,
-        ),
-        internet_details=(WebPageIncident(url=(profile.url,)),),
-        reporter=Reporter(
-            reporting_person=Person(
-                first_name=profile.first_name,
-                last_name=profile.last_name,
-                phone=(Phone(value=profile.phone),) if profile.phone else (),
-                email=(Email(value=profile.email),),
+
+    def __init__(
+        self, form: Mapping[str, str], profile: ReporterProfile, numbers: Sequence[int]
+    ) -> None:
+        self._text = {name: value.strip()[:_MAX_TEXT] for name, value in form.items()}
+        self._profile, self._places = profile, {one: k for k, one in enumerate(numbers)}
+
+    def describe(self, facts: CaseFacts) -> Described:
+        """Describe a case. Raises InputError if a time of the form is malformed."""
+        details = tuple(
+            _build_details(self._text, self._places[file.number])
+            if file.number in self._places
+            else FileDetails()
+            for file in facts.files
+        )
+        return Described(
+            self._build_report(datetime.fromtimestamp(facts.opened_at, UTC)),
+            details,
+            tuple(file.derivative for file in facts.files),
+            parse_waivers(self._text),
+        )
+
+    def _build_report(self, opened_at: datetime) -> Report:
+        text, profile = self._text, self._profile
+        return Report(
+            incident_summary=IncidentSummary(
+                incident_type=IncidentType.CSAM,
+                platform=profile.platform,
+                incident_date_time=parse_time(text.get("incident_at", "")) or opened_at,
+                incident_date_time_description=text.get("incident_means") or None,
             ),
-            legal_url=profile.legal_url or None,
-        ),
-        person_or_user_reported=(_build_person(text),),
-        additional_info=text.get("additional") or None,
-    )
-    details = tuple(
-        DraftFile(one.file_key, _build_details(text, number, one))
-        for number, one in enumerate(files)
-    )
-    return Draft(report, details, tuple(views), parse_waivers(form))
+            internet_details=(WebPageIncident(url=(profile.url,)),),
+            reporter=Reporter(
+                reporting_person=Person(
+                    first_name=profile.first_name,
+                    last_name=profile.last_name,
+                    phone=(Phone(value=profile.phone),) if profile.phone else (),
+                    email=(Email(value=profile.email),),
+                ),
+                legal_url=profile.legal_url or None,
+            ),
+            person_or_user_reported=(_build_person(text),),
+            additional_info=text.get("additional") or None,
+        )
 
 
 def _build_person(text: Mapping[str, str]) -> PersonOrUserReported:
@@ -200,13 +198,12 @@ def _build_person(text: Mapping[str, str]) -> PersonOrUserReported:
     )
 
 
-def _build_details(text: Mapping[str, str], number: int, one: ReportedFile) -> FileDetails:
-    digest, public = text.get(f"md5-{number}"), text.get(f"public-{number}")
+def _build_details(text: Mapping[str, str], place: int) -> FileDetails:
+    digest, public = text.get(f"md5-{place}"), text.get(f"public-{place}")
     return FileDetails(
-        original_file_name=text.get(f"file_name-{number}") or None,
-        uploaded_to_esp_timestamp=parse_time(text.get(f"uploaded_at-{number}", "")),
+        original_file_name=text.get(f"file_name-{place}") or None,
+        uploaded_to_esp_timestamp=parse_time(text.get(f"uploaded_at-{place}", "")),
         publicly_available={"yes": True, "no": False}.get(public or ""),
-        file_annotations=one.annotations,
         original_file_hash=(FileHash(value=digest, hash_type="MD5"),) if digest else (),
-        additional_info=one.notes,
+        additional_info=(REDUCED_TEXT,),
     )

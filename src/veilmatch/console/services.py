@@ -10,13 +10,17 @@ from veilmatch.access.login.passkeys import Passkeys
 from veilmatch.access.login.password import Logins
 from veilmatch.access.roles import Principal, Role
 from veilmatch.access.sessions import Sessions
-from veilmatch.casework.decisions import AfterConfirming, Decisions
+from veilmatch.casework.after.actions import Actions
+from veilmatch.casework.after.appeals import Appeals
+from veilmatch.casework.after.reports import ReportPolicy, Reports
+from veilmatch.casework.after.source import ReportSource
+from veilmatch.casework.decisions import Decisions
 from veilmatch.casework.history import Desk, hold_case
 from veilmatch.casework.queue import Queue, require_holder
 from veilmatch.casework.viewing import FetchOriginal, Viewing, count_views
 from veilmatch.console.preferences import PreferenceStore
-from veilmatch.console.report_form import ReporterProfile
-from veilmatch.errors import PolicyError
+from veilmatch.console.report_form import FormSource, ReporterProfile
+from veilmatch.errors import ConfigError, PolicyError
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.review.case import Escalated
 from veilmatch.review.decision import Decision
@@ -67,7 +71,8 @@ class Services:
         settings: Of the console.
         passkeys: None where no site is set.
         oidc: None where no issuer is set.
-        after: What a confirmed case sets off.
+        actions: What the platform is told.
+        source: Describes a confirmed case to the reporting body; None leaves it to a person.
         fetch: Gets originals from the platform; None where it offers none.
     """
 
@@ -78,7 +83,8 @@ class Services:
     settings: ConsoleSettings
     passkeys: Passkeys | None = None
     oidc: OidcLogins | None = None
-    after: AfterConfirming | None = None
+    actions: Actions = field(default_factory=Actions)
+    source: ReportSource | None = None
     fetch: FetchOriginal | None = None
 
     @property
@@ -99,7 +105,42 @@ class Services:
     @property
     def decisions(self) -> Decisions:
         """Takes decisions."""
-        return Decisions(self.desk, self.after)
+        profile = self.settings.profile
+        if profile is None and self.source is None:
+            return Decisions(self.desk)
+        return Decisions(self.desk, self.reports())
+
+    @property
+    def appeals(self) -> Appeals:
+        """Takes and decides appeals."""
+        return Appeals(self.desk, self.actions)
+
+    def reports(self, source: ReportSource | None = None) -> Reports:
+        """Make reports, described by a source or, without one, by the platform's.
+
+        Raises:
+            ConfigError: Nobody said who reports.
+        """
+        chosen = source or self.source
+        if chosen is None:
+            chosen = FormSource({}, self.require_profile(), ())
+        return Reports(self.desk, self.outbox, chosen, self.actions, self.report_policy)
+
+    @property
+    def report_policy(self) -> ReportPolicy:
+        """How reports are made."""
+        settings = self.settings
+        return ReportPolicy(body=settings.body, has_agreement=settings.has_agreement)
+
+    def require_profile(self) -> ReporterProfile:
+        """Return who reports. Raises ConfigError if nobody said."""
+        if self.settings.profile is None:
+            raise ConfigError(
+                "this console does not know who reports",
+                setting="profile",
+                hint="the operator names a reporter's profile",
+            )
+        return self.settings.profile
 
     @property
     def preferences(self) -> PreferenceStore:

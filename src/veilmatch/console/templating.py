@@ -48,8 +48,8 @@ class Link:
 
 _LINKS: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("Queue", "/review/queue", frozenset({Role.REVIEWER, Role.LEAD})),
-    ("Appeals", "/review/appeals", frozenset({Role.REVIEWER, Role.LEAD})),
-    ("Reports", "/review/reports", frozenset({Role.REPORTER, Role.LEAD})),
+    ("Appeals", "/review/appeals", frozenset({Role.LEAD})),
+    ("Reports", "/review/reports", frozenset({Role.REPORTER, Role.LEAD, Role.AUDITOR})),
     ("Figures", "/review/figures", frozenset({Role.REVIEWER, Role.LEAD, Role.AUDITOR})),
     ("Preferences", "/review/preferences", frozenset({Role.REVIEWER, Role.LEAD, Role.REPORTER})),
 )
@@ -86,15 +86,16 @@ def format_day(day: int | None) -> str:
 
 
 def format_span(seconds: float | None) -> str:
-    """Write a span of time for people, to the two largest units."""
+    """Write a span of time for people, to its two largest neighbouring units."""
     if seconds is None:
         return "–"
-    left, parts = max(0, int(seconds)), []
-    for name, size in (("d", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1)):
+    left, units = max(0, int(seconds)), (("d", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1))
+    counts = []
+    for name, size in units:
         count, left = divmod(left, size)
-        if count or (name == "s" and not parts):
-            parts.append(f"{count} {name}")
-    return " ".join(parts[:2])
+        if counts or count or name == "s":
+            counts.append((count, name))
+    return " ".join(f"{count} {name}" for count, name in counts[:2] if count or name == "s")
 
 
 def format_share(share: float | None) -> str:
@@ -155,8 +156,8 @@ def show(visit: Visit, template: str, *, status: int = 200, **values: Any) -> Re
         "budget": services.budget_of(person),
         "home": "/review" if person is not None else visit.address,
         "form_token": lambda: hidden,
+        "is_part": visit.is_part,
         "now": services.clock(),
-        "Role": Role,
     } | values
     return HTMLResponse(environment().get_template(template).render(shown), status)
 

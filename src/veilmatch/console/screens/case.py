@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from veilmatch.casework.viewing import CaseView, ItemView
+from veilmatch.casework.viewing import CaseView
 from veilmatch.console.guard import Door, Visit, redirect
 from veilmatch.console.pixels import Reveal, ladder_of, paint_tile, side_of
 from veilmatch.console.reveal import check_ticket, issue_ticket
@@ -67,6 +67,11 @@ OUTCOME_WORDS = {
     Outcome.CONFIRM: "Confirm",
     Outcome.REJECT: "Reject",
     Outcome.ESCALATE: "Ask a lead",
+}
+_DRAWN_WORDS = {
+    Outcome.CONFIRM: "It is drawn or generated, and counts",
+    Outcome.REJECT: "It is drawn or generated, and does not count",
+    Outcome.ESCALATE: "It is drawn or generated: I cannot tell whether it counts",
 }
 REASON_WORDS = {
     Reason.SHOWS_ABUSE: "It shows abuse",
@@ -134,13 +139,15 @@ def read_case(visit: Visit) -> CaseView:
         raise HTTPException(404) from exc
 
 
-def _facts(items: Iterable[ItemView]) -> tuple[str, ...]:
-    listed = list(items)
+def _facts(case: CaseView, group: int) -> tuple[str, ...]:
+    listed = [one for one in case.items if one.group == group]
     distances = [one.distance for one in listed if one.distance is not None]
     facts = []
     if distances:
         facts.append(f"second hash {plural(min(distances), 'bit')} away")
     pairs = sorted({pair for one in listed for pair in one.sources})
+    if all(one.sources == listed[0].sources for one in case.items):
+        pairs = []  # the same for all: the panel beside says it once
     return (*facts, *(f"{name} ({law})" for name, law in pairs))
 
 
@@ -174,7 +181,7 @@ def make_cards(
                 title=title,
                 number=number,
                 pictures=len(items),
-                facts=_facts(items),
+                facts=_facts(case, group),
                 step=step,
                 position=ladder.index(step) + 1 if step in ladder else 0,
                 address=address,
@@ -195,7 +202,10 @@ def outcomes_of(case: CaseView) -> list[tuple[str, list[Choice]]]:
         for reason in reasons_for(outcome):
             digit += 1
             value = f"{outcome.value}:{reason.value}"
-            choices.append(Choice(value, digit, REASON_WORDS[reason]))
+            words = REASON_WORDS[reason]
+            if reason is Reason.DRAWN_OR_GENERATED:
+                words = _DRAWN_WORDS[outcome]
+            choices.append(Choice(value, digit, words))
         found.append((OUTCOME_WORDS[outcome], choices))
     return found
 
@@ -220,17 +230,18 @@ def _next_words(chosen: Preferences) -> dict[int, str]:
     return {k: _NEXT_WORDS[step] for k, step in enumerate(ladder_of(chosen))}
 
 
-def _show_case(
+def show_case(
     visit: Visit,
     case: CaseView,
     revealed: Mapping[int, Reveal] | None = None,
     refusal: str = "",
     status: int = 200,
 ) -> Response:
+    """Show the page of a case, or of its appeal; every group covered but those revealed."""
     values = page_values(visit, case, revealed or {})
     if case.state is CaseState.APPEALED:
-        said = visit.services.read_appeal(visit.person, case.case_id)
-        values |= {"words": said.words, "at": said.at, "chosen": visit.form.get("outcome", "")}
+        words = visit.services.appeals.read_text(visit.person, case.case_id)
+        values |= {"words": words, "chosen": visit.form.get("outcome", "")}
         return show(visit, "appeal.html", status=status, refusal=refusal, **values)
     return show(
         visit,
@@ -277,7 +288,7 @@ def case_page(visit: Visit) -> Response:
     """Show a case that this person holds; every group covered."""
     if visit.services.viewing.measure(visit.person).break_until is not None:
         return redirect(BREAK)
-    return _show_case(visit, read_case(visit))
+    return show_case(visit, read_case(visit))
 
 
 def _group(visit: Visit, case: CaseView) -> int:
@@ -317,12 +328,13 @@ def _show_group(
     visit: Visit, case: CaseView, group: int, revealed: Mapping[int, Reveal]
 ) -> Response:
     if not visit.is_part:
-        return _show_case(visit, case, revealed)
+        return show_case(visit, case, revealed)
     values = page_values(visit, case, revealed)
     cards = values["groups"]
     assert isinstance(cards, list)
     card = next(one for one in cards if one.group == group)
-    return show(visit, "group.html", card=card, is_current=True, **values)
+    values |= {"card": card, "is_current": True, "looks": int(card.position > 0)}
+    return show(visit, "group.html", **values)
 
 
 def picture(visit: Visit) -> Response:
@@ -378,7 +390,7 @@ def decide(visit: Visit) -> Response:
         visit.services.decisions.decide(visit.person, case.case_id, judgement)
     except InputError as exc:
         words = " ".join(part for part in (_sentence(str(exc)), _sentence(exc.hint)) if part)
-        return _show_case(visit, case, refusal=words, status=422)
+        return show_case(visit, case, refusal=words, status=422)
     return redirect(f"{QUEUE}?done=decided")
 
 
