@@ -16,11 +16,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from PIL import Image
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 from starlette.applications import Starlette
 
 CHROMIUM = os.environ.get("VEILMATCH_CHROMIUM", "/usr/bin/chromium")
@@ -40,16 +43,9 @@ _COLOURS = 96
 
 def require_browser() -> None:
     """Skip the test, with a reason, where there is no browser to drive."""
-    missing = ""
-    try:
-        import axe_playwright_python.sync_playwright
-        import playwright.sync_api  # noqa: F401
-    except ModuleNotFoundError as exc:
-        missing = f"{exc.name} is not installed"
-    if not missing and not Path(CHROMIUM).is_file():
-        missing = f"there is no browser at {CHROMIUM}"
-    if not missing:
+    if Path(CHROMIUM).is_file():
         return
+    missing = f"there is no browser at {CHROMIUM}"
     if os.environ.get("VEILMATCH_REQUIRE_BROWSER") == "1":
         pytest.fail(f"{missing}, and a browser is required")
     pytest.skip(missing)
@@ -83,21 +79,21 @@ class Watch:
     hosts: set[str] = field(default_factory=set)
     expected: set[int] = field(default_factory=set)
 
-    def follow(self, page: object) -> None:
+    def follow(self, page: Page) -> None:
         """Note console messages, errors of scripts, and where requests go."""
-        page.on("console", self._hear)  # type: ignore[attr-defined]
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))  # type: ignore[attr-defined]
-        page.on("request", self._see)  # type: ignore[attr-defined]
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._see)
 
-    def _hear(self, message: object) -> None:
-        kind, text = message.type, message.text  # type: ignore[attr-defined]
+    def _hear(self, message: ConsoleMessage) -> None:
+        kind, text = message.type, message.text
         if any(f"status of {status} " in text for status in self.expected):
             return  # a refusal that the test asked for; browsers always say it
         if kind in ("error", "warning"):
             self.complaints.append(f"{kind}: {text}")
 
-    def _see(self, request: object) -> None:
-        url = request.url  # type: ignore[attr-defined]
+    def _see(self, request: Request) -> None:
+        url = request.url
         self.hosts.add(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
 
     def check(self) -> None:
@@ -111,15 +107,15 @@ class Tour:
     """A browser, its pages' accessibility, and screenshots of them."""
 
     origin: str
-    browser: object
+    browser: Browser
     folder: Path
     watch: Watch
     visited: list[str] = field(default_factory=list)
     axe_version: str = ""
 
-    def new_page(self, **settings: object) -> object:
+    def new_page(self, **settings: Any) -> Page:
         """Open a page for somebody: cookies of their own."""
-        context = self.browser.new_context(  # type: ignore[attr-defined]
+        context = self.browser.new_context(
             base_url=self.origin,
             viewport={"width": 1180, "height": 760},
             reduced_motion="reduce",
@@ -130,22 +126,22 @@ class Tour:
         self.watch.follow(page)
         return page
 
-    def look(self, page: object, name: str, *, is_shot: bool = True) -> None:
+    def look(self, page: Page, name: str, *, is_shot: bool = True) -> None:
         """Check a page's accessibility; keep a picture of it."""
-        from axe_playwright_python.sync_playwright import Axe
-
         options = {"runOnly": {"type": "tag", "values": _AXE_TAGS}}
-        results = Axe().run(page, options=options)  # type: ignore[arg-type]
+        results = Axe().run(page, options=options)
         self.axe_version = results.response["testEngine"]["version"]
         found = [
             f"{name}: {one['id']}: {node['html'][:160]}"
             for one in results.response["violations"]
             for node in one["nodes"]
         ]
-        assert found == []
+        if found:
+            pytest.fail("\n".join(found))
         self.visited.append(name)
         if is_shot:
-            shot = page.screenshot(full_page=True, animations="disabled")  # type: ignore[attr-defined]
+            page.evaluate("scrollTo(0, 0)")
+            shot = page.screenshot(full_page=True, animations="disabled")
             self._keep(name, shot)
 
     def _keep(self, name: str, shot: bytes) -> None:
@@ -160,8 +156,6 @@ class Tour:
 def touring(app: Starlette, folder: Path) -> Iterator[Tour]:
     """Serve an application and drive a browser on it; at the end nothing may have gone wrong."""
     require_browser()
-    from playwright.sync_api import sync_playwright
-
     with serving(app) as origin, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         tour = Tour(origin, browser, folder, Watch(origin))

@@ -82,12 +82,8 @@ def test_a_blurred_tile_holds_no_detail() -> None:
         Image.fromarray(values.astype(np.uint8)).convert("RGB").save(out, "JPEG", quality=95)
         tiles.append(_pixels(paint_tile(out.getvalue(), Reveal.BLURRED, CHOSEN)))
     assert np.array_equal(tiles[0], tiles[1])
-    assert not np.array_equal(
-        *(
-            _pixels(paint_tile(one, Reveal.BLURRED, CHOSEN))
-            for one in (_derivative(1), _derivative(2))
-        )
-    )
+    one, other = (paint_tile(_derivative(k), Reveal.BLURRED, CHOSEN) for k in (1, 2))
+    assert one != other
 
 
 @pytest.mark.parametrize("step", Reveal)

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 from sqlalchemy import select
 
@@ -140,8 +139,8 @@ def test_steps_come_in_their_order(world: World) -> None:
     group = ada.groups(address)[0]
     for position in ("1", "2", "3", "-1", "", "99", "9" * 500):
         assert ada.send(f"{address}/groups/{group}/reveal", position=position)[0] == 403
-    for position in (0, 1, 2):
-        assert ada.client.get(ada.reveal(address, group, position)).status_code == 200
+    for taken in (0, 1, 2):
+        assert ada.client.get(ada.reveal(address, group, taken)).status_code == 200
     assert _views(world) == 3
 
 
@@ -234,7 +233,5 @@ def test_a_form_without_its_token_does_nothing(world: World) -> None:
         answer = ada.client.post(f"{address}/claim", data=good, headers=headers)
         assert answer.status_code == 403
     assert ada.get(address)[0] == 403
-    answer = ada.client.post(
-        f"{address}/claim", data=good, headers={"origin": "http://testserver"}
-    )
+    answer = ada.client.post(f"{address}/claim", data=good, headers={"origin": "http://testserver"})
     assert answer.status_code == 303

@@ -198,7 +198,8 @@ class Person:
         token = derive_form_token(self.session or self.client.cookies.get("veilmatch-form") or "")
         answer = self.client.post(address, data={"form_token": token, **form})
         assert answer.status_code == 303, answer.text
-        return answer.headers["location"]
+        location: str = answer.headers["location"]
+        return location
 
     def claim(self, case_id: bytes) -> str:
         """Claim a case. Returns its page's address."""
@@ -210,8 +211,9 @@ class Person:
         """Take one step for a group. Returns the address of the picture."""
         status, page = self.send(f"{address}/groups/{group}/reveal", position=str(position))
         assert status == 200, page
-        (found,) = re.findall(r'src="([^"]+\?ticket=[^"]+)"', page)
-        return found
+        found: list[str] = re.findall(r'src="([^"]+\?ticket=[^"]+)"', page)
+        assert len(found) == 1
+        return found[0]
 
     def look(self, address: str, group: int) -> bytes:
         """Take the first step and fetch the picture."""

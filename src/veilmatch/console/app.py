@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from veilmatch.console.services import Services
 from veilmatch.console.guard import Door, Guard, Visit
 from veilmatch.console.screens import appeals, case, entrance, figures, queue, reports, user
 from veilmatch.console.security import SecurityHeaders
+from veilmatch.console.services import Services
 from veilmatch.console.templating import show, static_files
 from veilmatch.errors import (
     Error,

@@ -75,9 +75,14 @@ def measure_figures(connection: Connection, operator_id: bytes, now: int) -> Fig
     """
     table, since = case_decision.c, now - WINDOW_S
     rows = connection.execute(
-        select(table.case_id, table.round, table.reviewer, table.outcome,
-               table.claimed_at, table.decided_at)
-        .where(table.decided_at > since, table.round <= 3)
+        select(
+            table.case_id,
+            table.round,
+            table.reviewer,
+            table.outcome,
+            table.claimed_at,
+            table.decided_at,
+        ).where(table.decided_at > since, table.round <= 3)
     ).all()
     times = [row.decided_at - row.claimed_at for row in rows]
     own = [row.decided_at - row.claimed_at for row in rows if row.reviewer == operator_id]

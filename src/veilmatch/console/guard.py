@@ -23,7 +23,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from veilmatch.access.roles import Principal, Role, require_role, require_step_up
-from veilmatch.console.services import Services
 from veilmatch.console.security import (
     FORM,
     ISSUER,
@@ -35,6 +34,7 @@ from veilmatch.console.security import (
     read_cookie,
     set_cookie,
 )
+from veilmatch.console.services import Services
 from veilmatch.errors import InputError, InternalError, PolicyError
 
 LOGIN, STEP_UP = "/review/login", "/review/step-up"

@@ -180,7 +180,7 @@ def _build_person(text: Mapping[str, str]) -> PersonOrUserReported:
             email=(Email(value=email),) if email else (),
             phone=(Phone(value=phone),) if phone else (),
         )
-    used = ()
+    used: tuple[IpCaptureEvent, ...] = ()
     if address:
         at = parse_time(text.get("ip_at", ""))
         used = (IpCaptureEvent(ip_address=address, event_name=EventName.UPLOAD, date_time=at),)

@@ -42,9 +42,7 @@ def check_ticket(
         raise refused
     at = int(at_text)
     expected = _tag(session, case_id, number, step, at).hex()
-    if not hmac.compare_digest(
-        expected.encode(), tag_text.encode("utf-8", "replace")
-    ):
+    if not hmac.compare_digest(expected.encode(), tag_text.encode("utf-8", "replace")):
         raise refused
     if not 0 <= now - at <= TICKET_S:
         raise refused

@@ -89,8 +89,11 @@ def format_span(seconds: float | None) -> str:
     """Write a span of time for people, to its two largest neighbouring units."""
     if seconds is None:
         return "–"
-    left, units = max(0, int(seconds)), (("d", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1))
-    counts = []
+    left, units = (
+        max(0, int(seconds)),
+        (("d", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1)),
+    )
+    counts: list[tuple[int, str]] = []
     for name, size in units:
         count, left = divmod(left, size)
         if counts or count or name == "s":
@@ -160,5 +163,3 @@ def show(visit: Visit, template: str, *, status: int = 200, **values: Any) -> Re
         "now": services.clock(),
     } | values
     return HTMLResponse(environment().get_template(template).render(shown), status)
-
-

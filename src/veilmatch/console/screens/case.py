@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -210,7 +211,7 @@ def outcomes_of(case: CaseView) -> list[tuple[str, list[Choice]]]:
     return found
 
 
-def page_values(visit: Visit, case: CaseView, revealed: Mapping[int, Reveal]) -> dict[str, object]:
+def page_values(visit: Visit, case: CaseView, revealed: Mapping[int, Reveal]) -> dict[str, Any]:
     """Collect what every page with groups shows."""
     chosen = visit.services.preferences_of(visit.principal)
     scheme = visit.services.desk.policy.scheme
@@ -330,9 +331,7 @@ def _show_group(
     if not visit.is_part:
         return show_case(visit, case, revealed)
     values = page_values(visit, case, revealed)
-    cards = values["groups"]
-    assert isinstance(cards, list)
-    card = next(one for one in cards if one.group == group)
+    card = next(one for one in values["groups"] if one.group == group)
     values |= {"card": card, "is_current": True, "looks": int(card.position > 0)}
     return show(visit, "group.html", **values)
 

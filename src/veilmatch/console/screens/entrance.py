@@ -80,14 +80,13 @@ def home(visit: Visit) -> Response:
     for role, address in _FIRST_PAGES:
         if role in roles:
             return redirect(address)
-    return show(visit, "error.html", **_NOTHING_HERE)
-
-
-_NOTHING_HERE = {
-    "title": "There is nothing for you here",
-    "message": "Your account administers or operates; it does not review.",
-    "hint": "",
-}
+    return show(
+        visit,
+        "error.html",
+        title="There is nothing for you here",
+        message="Your account administers or operates; it does not review.",
+        hint="",
+    )
 
 
 def login_page(visit: Visit) -> Response:

@@ -151,8 +151,7 @@ def _preview(visit: Visit, subject: _Subject) -> tuple[Review, list[str]]:
     review = review_draft(draft, context, schema=policy.schema, policy=policy.unseen)
     writable = all(finding.rule_id != "text-xml" for finding in review.findings)
     documents = [described.report] + [
-        derive_viewed(one.details, one.file_key, subject.views, now, policy.unseen)
-        for one in files
+        derive_viewed(one.details, one.file_key, subject.views, now, policy.unseen) for one in files
     ]
     return review, [to_xml(one).decode() for one in documents] if writable else []
 
@@ -242,9 +241,7 @@ def receipt_page(visit: Visit) -> Response:
     query = select(outbox_receipt).where(receipt.report_key == case_id)
     with database.transaction() as connection:
         receipts = connection.execute(query.order_by(receipt.receipt_id)).all()
-        until = connection.execute(
-            select(kept.until_at).where(kept.case_id == case_id)
-        ).scalar()
+        until = connection.execute(select(kept.until_at).where(kept.case_id == case_id)).scalar()
     return show(
         visit,
         "receipt.html",
