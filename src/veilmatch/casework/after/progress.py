@@ -144,7 +144,7 @@ class Progress:
         ).scalar()
         if row is None or found is None:
             return False
-        detail: JsonObject = {"body": row.body, "report": row.report_number, "receipt": found}
+        detail: JsonObject = {"body": row.body, "receipt": found}
         move(connection, desk, loaded, loaded.case.report(), NOBODY, detail)
         connection.execute(
             update(case_report)

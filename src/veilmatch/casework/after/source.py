@@ -19,6 +19,7 @@ from veilmatch.report.model.document import (
     Report,
     Reporter,
 )
+from veilmatch.report.model.incident import WebPageIncident
 from veilmatch.report.model.people import PersonOrUserReported
 from veilmatch.report.model.values import IncidentType
 
@@ -100,10 +101,18 @@ AskPlatform = Callable[[bytes, tuple[bytes, ...]], AccountFacts | None]
 
 @dataclass(frozen=True, repr=False)
 class Company:
-    """The company's part of every report, and the gaps that it has waived for good reasons."""
+    """The company's part of every report.
+
+    Attributes:
+        reporter: Who reports, and whom the police may ask.
+        platform: What the service is called.
+        url: Where it is.
+        waivers: Gaps that the company has waived in general, with its reasons.
+    """
 
     reporter: Reporter
     platform: str
+    url: str
     waivers: tuple[Waiver, ...] = ()
 
 
@@ -133,7 +142,7 @@ class CompanySource:
                 incident_date_time_description=_TIME_MEANS,
             ),
             reporter=self._company.reporter,
-            internet_details=(),
+            internet_details=(WebPageIncident(url=(self._company.url,)),),
             person_or_user_reported=(person,),
         )
         files = {} if known is None else known.files
