@@ -338,11 +338,11 @@ def test_a_passkey_is_made_and_asked_for_before_a_report(world: World, tmp_path:
                 }
             },
         )
-        page.goto("/review/preferences")
+        page.goto("/review/reports")
         page.get_by_role("link", name="Add a passkey").click()
         tour.look(page, "passkey-new", is_shot=False)
         page.get_by_role("button", name="Make a passkey").click()
-        expect(page.get_by_role("status")).to_contain_text("added")
+        expect(page.get_by_role("status")).to_contain_text("asked for")
         world.clock.ahead += 301
         page.goto(f"/review/reports/{case_id.hex()}")
         expect(page.get_by_role("heading", name="Your passkey, please")).to_be_visible()

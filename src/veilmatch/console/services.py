@@ -16,9 +16,10 @@ from veilmatch.casework.after.reports import ReportPolicy, Reports
 from veilmatch.casework.after.source import ReportSource
 from veilmatch.casework.decisions import Decisions
 from veilmatch.casework.history import Desk, hold_case
+from veilmatch.casework.measures.figures import Measures
+from veilmatch.casework.measures.preferences import PreferenceStore
 from veilmatch.casework.queue import Queue, require_holder
 from veilmatch.casework.viewing import FetchOriginal, Viewing, count_views
-from veilmatch.console.preferences import PreferenceStore
 from veilmatch.console.report_form import FormSource, ReporterProfile
 from veilmatch.errors import ConfigError, PolicyError
 from veilmatch.reporting.outbox import Outbox
@@ -147,11 +148,16 @@ class Services:
         """What people and the organisation chose."""
         return PreferenceStore(self.desk)
 
+    @property
+    def measures(self) -> Measures:
+        """Figures of review."""
+        return Measures(self.desk)
+
     def preferences_of(self, person: Principal | None) -> Preferences:
         """Return how pages look for a person; nobody's have no keys."""
         if person is None:
             return Preferences(has_keys=False)
-        return self.preferences.hold_for(person)
+        return self.preferences.effective(person)
 
     def budget_of(self, person: Principal | None) -> Budget | None:
         """Return what a person has looked at lately; None for who looks at no pictures."""

@@ -51,7 +51,7 @@ _LINKS: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("Appeals", "/review/appeals", frozenset({Role.LEAD})),
     ("Reports", "/review/reports", frozenset({Role.REPORTER, Role.LEAD, Role.AUDITOR})),
     ("Figures", "/review/figures", frozenset({Role.REVIEWER, Role.LEAD, Role.AUDITOR})),
-    ("Preferences", "/review/preferences", frozenset({Role.REVIEWER, Role.LEAD, Role.REPORTER})),
+    ("Preferences", "/review/preferences", frozenset({Role.REVIEWER, Role.LEAD})),
 )
 
 

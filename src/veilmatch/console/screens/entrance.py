@@ -201,6 +201,8 @@ def step_up(visit: Visit) -> Response:
 
 def new_passkey_page(visit: Visit) -> Response:
     """Ask the browser to make a passkey."""
+    if visit.query.get("done") == "1":
+        return show(visit, "passkey_added.html")
     return _show_passkey(visit, _passkeys(visit).begin_registration(visit.session), is_new=True)
 
 
@@ -209,7 +211,7 @@ def new_passkey(visit: Visit) -> Response:
     _passkeys(visit).finish_registration(
         visit.session, visit.form.get("challenge", ""), visit.form.get("answer", "")
     )
-    return redirect("/review/preferences?done=passkey")
+    return redirect("/review/passkeys/new?done=1")
 
 
 DOORS = [

@@ -5,14 +5,17 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from veilmatch.access.roles import Role
-from veilmatch.console.figures import LEAST_CASES, WINDOW_S, measure_figures
+from veilmatch.casework.measures.figures import Figures
+from veilmatch.console.figures import count_spans, read_times
 from veilmatch.console.guard import Door, Visit, redirect
 from veilmatch.console.plots import Bar, draw_bars
-from veilmatch.console.preferences import ORGANISATION, read_form
+from veilmatch.console.preferences import read_form
 from veilmatch.console.screens.queue import LOOKERS
 from veilmatch.console.templating import format_share, format_span, plural, show
 
 _DAY_S = 86_400
+WINDOW_S = 30 * _DAY_S
+_OVERSEERS = frozenset({Role.LEAD, Role.AUDITOR})
 _BLURS = ((12, "weak"), (24, "middle"), (40, "strong"))
 _LADDERS = (
     (1, "In one step: all at once"),
@@ -21,51 +24,83 @@ _LADDERS = (
     (4, "In four: soft, grey, colour, large"),
 )
 _TILES = (64, 96, 128, 160, 256)
-_OUTCOMES = (("confirm", "Confirm"), ("reject", "Reject"), ("escalate", "Ask a lead"))
-_DONE = {"saved": "Saved.", "passkey": "The passkey was added."}
+_OUTCOMES = (
+    ("confirm", "Confirm"),
+    ("reject", "Reject"),
+    ("escalate", "Ask a lead"),
+    ("uphold", "Uphold"),
+    ("reinstate", "Reinstate"),
+)
+_DONE = {"saved": "Saved."}
 
 
 def figures_page(visit: Visit) -> Response:
-    """Show decision times and agreement."""
+    """Show decision times and agreement: of all to leads and auditors, of each to themselves."""
     services, person = visit.services, visit.person
-    with services.desk.database.transaction() as connection:
-        found = measure_figures(connection, person.operator_id, services.clock())
-    few = f"shown from {LEAST_CASES} on"
-    agreed = f"{found.agreed} of {found.pairs}" if found.agreement is not None else few
-    right = f"{found.golden_right} of {found.golden}" if found.golden_share is not None else few
-    looks = bool(person.roles & LOOKERS)
+    since_at, measures = services.clock() - WINDOW_S, services.measures
+    headline, plots, own = [], [], []
+    if person.roles & _OVERSEERS:
+        found = measures.of_everybody(person, since_at)
+        headline = _headline(found)
+        with services.desk.database.transaction() as connection:
+            spans = count_spans(read_times(connection, since_at))
+        plots = [
+            (
+                "From claim to decision",
+                "Slow is not bad. A tail that grows says that cases have become harder.",
+                _draw("From claim to decision", list(spans.items())),
+            ),
+            (
+                "Decisions",
+                "",
+                _draw(
+                    "Decisions",
+                    [(words, found.decisions.get(name, 0)) for name, words in _OUTCOMES],
+                ),
+            ),
+        ]
+    if person.roles & LOOKERS:
+        mine = measures.of_person(person, person.operator_id, since_at)
+        own = [
+            ("Decisions", str(mine.times.count)),
+            ("Median time", format_span(mine.times.median_s)),
+            (
+                "Pairs with somebody else that agree",
+                f"{mine.agreement.agreed} of {mine.agreement.count}",
+            ),
+        ]
     return show(
         visit,
         "figures.html",
         days=WINDOW_S // _DAY_S,
-        headline=[
-            (str(found.decided), "decisions" if found.decided != 1 else "decision", ""),
-            (format_share(found.agreement), "of pairs of decisions agree", agreed),
-            (format_span(found.median_s), "from claim to decision", "median"),
-            (format_share(found.golden_share), "of golden pictures marked rightly", right),
-        ],
-        plots=[
-            (
-                "From claim to decision",
-                "Slow is not bad. A rising tail says that cases have become harder.",
-                _draw("From claim to decision", list(found.spans.items())),
-            ),
-            (
-                "First and second decisions",
-                "",
-                _draw(
-                    "First and second decisions",
-                    [(words, found.outcomes.get(name, 0)) for name, words in _OUTCOMES],
-                ),
-            ),
-        ],
-        own=[
-            ("Decisions", str(found.own_decided)),
-            ("Median time", format_span(found.own_median_s)),
-        ]
-        if looks
-        else [],
+        headline=headline,
+        plots=plots,
+        own=own,
     )
+
+
+def _headline(found: Figures) -> list[tuple[str, str, str]]:
+    agreement, golden, times = found.agreement, found.golden, found.times
+    kappa = "" if agreement.kappa is None else f"; kappa {agreement.kappa:.2f}"
+    right = golden.right / golden.count if golden.count else None
+    return [
+        (str(times.count), "decisions" if times.count != 1 else "decision", ""),
+        (
+            format_share(agreement.share),
+            "of first and second decisions agree",
+            f"{agreement.agreed} of {agreement.count}{kappa}",
+        ),
+        (
+            format_span(times.median_s),
+            "from claim to decision",
+            f"median; nine of ten within {format_span(times.ninetieth_s)}",
+        ),
+        (
+            format_share(right),
+            "of golden pictures marked rightly",
+            f"{golden.right} of {golden.count}",
+        ),
+    ]
 
 
 def _draw(title: str, counts: list[tuple[str, int]]) -> object:
@@ -83,7 +118,7 @@ def preferences_page(visit: Visit) -> Response:
         visit,
         "preferences.html",
         own=services.preferences_of(person),
-        organisation=services.preferences.read(ORGANISATION),
+        organisation=services.preferences.organisation(),
         may_lead=Role.LEAD in person.roles,
         notice=_DONE.get(visit.query.get("done", ""), ""),
         has_passkeys=services.passkeys is not None,
@@ -107,20 +142,19 @@ def preferences_page(visit: Visit) -> Response:
 
 def save_own(visit: Visit) -> Response:
     """Save this person's choice."""
-    person = visit.person
-    visit.services.preferences.save(person, person.operator_id, read_form(visit.form))
+    visit.services.preferences.change(visit.person, read_form(visit.form))
     return redirect("/review/preferences?done=saved")
 
 
 def save_organisation(visit: Visit) -> Response:
     """Save the organisation's choice."""
-    visit.services.preferences.save(visit.person, ORGANISATION, read_form(visit.form))
+    visit.services.preferences.change_organisation(visit.person, read_form(visit.form))
     return redirect("/review/preferences?done=saved")
 
 
 DOORS = [
     Door("GET", "/review/figures", figures_page, LOOKERS | {Role.AUDITOR}),
-    Door("GET", "/review/preferences", preferences_page, LOOKERS | {Role.REPORTER}),
-    Door("POST", "/review/preferences", save_own, LOOKERS | {Role.REPORTER}),
+    Door("GET", "/review/preferences", preferences_page, LOOKERS),
+    Door("POST", "/review/preferences", save_own, LOOKERS),
     Door("POST", "/review/preferences/organisation", save_organisation, frozenset({Role.LEAD})),
 ]

@@ -109,6 +109,7 @@ def reports_page(visit: Visit) -> Response:
         dead=[one for one in lines if one.state == State.DEAD.value],
         lines=[one for one in lines if one.state != State.DEAD.value],
         may_report=Role.REPORTER in visit.person.roles,
+        has_passkeys=visit.services.passkeys is not None,
         notice=_NOTICES.get(visit.query.get("done", ""), ""),
     )
 
