@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from dataclasses import replace
+from pathlib import Path
 
-from tests.console.world import ROLES, Person, World
+import pytest
+from starlette.applications import Starlette
+
+from tests.console.world import PASSWORD, ROLES, Browser, Person, World
 from veilmatch.access.roles import Role
-from veilmatch.console.app import DOORS
+from veilmatch.console.app import DOORS, ConsoleRoute
 from veilmatch.console.guard import Door
 from veilmatch.console.security import CONTENT_SECURITY_POLICY
 from veilmatch.errors import InternalError
@@ -20,7 +25,7 @@ EXPECTED: dict[str, set[str] | None] = {
     "POST /review/login": None,
     "POST /review/login/code": None,
     "GET /review/login/organisation": None,
-    "GET /review/login/answer": None,
+    "GET /review/login/oidc": None,
     "POST /review/logout": EVERYBODY,
     "GET /review/step-up": EVERYBODY,
     "POST /review/step-up": EVERYBODY,
@@ -176,3 +181,59 @@ def test_forms_of_another_kind_or_size_are_refused(world: World) -> None:
     ):
         assert client.post(place, content=content, headers=headers).status_code == status
     assert client.post("/review/queue", data={}).status_code == 405
+
+
+def test_the_console_inside_another_application(world: World) -> None:
+    """Its pages answer there as they do alone; other addresses are not its matter."""
+    outer = Starlette(routes=[ConsoleRoute(world.app)])
+    browser = Browser(outer)
+    answer = browser.get("/review/login")
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert browser.get("/appeal").status_code == 200
+    for place in ("/", "/reviews", "/v1/vouchers", "/healthz"):
+        answer = browser.get(place)
+        assert answer.status_code == 404
+        assert "content-security-policy" not in answer.headers
+
+
+def test_cookies_are_for_this_site_alone(world: World, tmp_path: Path) -> None:
+    secure = World(tmp_path / "secure", settings=replace(world.settings, is_secure=True))
+    for made, name, flags in (
+        (world, "veilmatch-form", {"httponly", "samesite=strict", "path=/"}),
+        (secure, "__Host-veilmatch-form", {"httponly", "samesite=strict", "path=/", "secure"}),
+    ):
+        answer = made.visitor().client.get("/review/login")
+        parts = {one.strip().lower() for one in answer.headers["set-cookie"].split(";")}
+        assert flags <= parts
+        assert any(one.startswith(name.lower()) for one in parts)
+        assert ("strict-transport-security" in answer.headers) == made.settings.is_secure
+    secure.close()
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["//evil.example", "/review//evil.example", "https://evil.example", "/review\\evil", "/other"],
+)
+def test_after_the_login_nobody_is_led_elsewhere(world: World, place: str) -> None:
+    world.add_person("ada", has_password=True)
+    visitor = world.visitor()
+    visitor.get("/review/login")
+    page = visitor.send("/review/login", name="ada", password=PASSWORD, next=place)[1]
+    (ticket,) = re.findall(r'name="ticket" value="([^"]+)"', page)
+    code = world.totp["ada"].at(world.clock())
+    led = visitor.where("/review/login/code", ticket=ticket, code=code, next=place)
+    assert led == "/review"
+
+
+def test_a_login_is_refused_alike_and_limited(world: World) -> None:
+    world.add_person("ada", has_password=True)
+    visitor = world.visitor()
+    visitor.get("/review/login")
+    answers = [
+        visitor.send("/review/login", name=name, password="not the password")
+        for name in ("ada", "nobody", "", *["ada"] * 5)
+    ]
+    assert answers[0][0] == answers[1][0] == 403
+    assert answers[0][1].replace("ada", "") == answers[1][1].replace("nobody", "")
+    assert answers[-1][0] == 429

@@ -1,17 +1,19 @@
 """Put the console together: one Starlette application, to mount or to run apart.
 
-``serve`` mounts it at the root of the same host; ``/review`` and ``/appeal`` are its
-addresses. Every door is listed in ``DOORS``; a test goes through all of them with every role.
+``serve`` takes it in by a ``ConsoleRoute``; ``/review`` and ``/appeal`` are its addresses. Every
+door is listed in ``DOORS``; a test goes through all of them with every role.
 """
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
+from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, NoMatchFound, Route
+from starlette.types import Receive, Scope, Send
 
 from veilmatch.console.guard import Door, Guard, Visit
 from veilmatch.console.screens import appeals, case, entrance, figures, queue, reports, user
@@ -52,6 +54,7 @@ _BY_STATUS = {
     413: ("This is too large", "The form holds more than the console takes."),
     415: ("This could not be read", "The form has another type than a form of ours."),
 }
+_PREFIXES = ("/review", "/appeal")
 _STATIC_AGE = "public, max-age=31536000, immutable"
 
 
@@ -59,7 +62,7 @@ def create_console(services: Services) -> Starlette:
     """Make the ASGI application.
 
     Args:
-        services: What the pages work with; ``services.open_services`` makes it from settings.
+        services: What the pages work with; ``services.make_services`` makes them.
     """
     guard = Guard(services)
     routes = [
@@ -78,6 +81,33 @@ def create_console(services: Services) -> Starlette:
     )
     app.router.redirect_slashes = False
     return app
+
+
+class ConsoleRoute(BaseRoute):
+    """The console inside another application: its own addresses, its own headers and refusals.
+
+    Args:
+        app: From ``create_console``.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match ``/review``, ``/appeal`` and what lies below them."""
+        if scope["type"] == "http":
+            first = f"/{scope['path'].split('/')[1]}"
+            if first in _PREFIXES:
+                return Match.FULL, {}
+        return Match.NONE, {}
+
+    def url_path_for(self, name: str, /, **path_params: object) -> URLPath:
+        """Refuse: nobody outside names a page of the console."""
+        raise NoMatchFound(name, path_params)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        await self._app(scope, receive, send)
 
 
 async def _static(request: Request) -> Response:

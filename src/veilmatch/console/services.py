@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from veilmatch.access.login.oidc import OidcLogins
-from veilmatch.access.login.passkeys import Passkeys
+from veilmatch.access.login.oidc import OidcLogins, OidcSettings
+from veilmatch.access.login.passkeys import Passkeys, PasskeySite
 from veilmatch.access.login.password import Logins
 from veilmatch.access.roles import Principal, Role
 from veilmatch.access.sessions import Sessions
@@ -25,7 +26,9 @@ from veilmatch.errors import ConfigError, PolicyError
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.review.case import Escalated
 from veilmatch.review.decision import Decision
-from veilmatch.review.settings import Preferences
+from veilmatch.review.settings import Preferences, ReviewPolicy
+from veilmatch.store.crypter import Crypter
+from veilmatch.store.database import Database
 
 
 @dataclass(frozen=True)
@@ -184,3 +187,44 @@ class Services:
             if not isinstance(loaded.case, Escalated):
                 raise PolicyError("decisions of others are shown to a lead who settles them")
             return loaded.decisions
+
+
+def make_services(
+    database: Database,
+    crypter: Crypter,
+    clock: Callable[[], int],
+    report_files: Path,
+    settings: ConsoleSettings,
+    *,
+    policy: ReviewPolicy | None = None,
+    passkey_site: PasskeySite | None = None,
+    oidc: OidcSettings | None = None,
+) -> Services:
+    """Open the rooms below over one store.
+
+    Args:
+        database: The store's database.
+        crypter: Its column keys.
+        clock: Gives seconds since 1970.
+        report_files: Folder of the outbox's sealed files.
+        settings: Of the console.
+        policy: The organisation's policy of review.
+        passkey_site: Which site passkeys are bound to.
+        oidc: The organisation's issuer.
+    """
+    desk = Desk(database, crypter, clock, policy or ReviewPolicy())
+    log = desk.log
+    passkeys = issuer = None
+    if passkey_site is not None:
+        passkeys = Passkeys(database, crypter, clock, log, passkey_site)
+    if oidc is not None:
+        issuer = OidcLogins(database, crypter, clock, log, oidc)
+    return Services(
+        desk=desk,
+        logins=Logins(database, crypter, clock, log),
+        sessions=Sessions(database, clock),
+        outbox=Outbox(database, crypter, report_files),
+        settings=settings,
+        passkeys=passkeys,
+        oidc=issuer,
+    )

@@ -220,7 +220,7 @@ DOORS = [
     Door("POST", LOGIN, login_password, is_open=True),
     Door("POST", "/review/login/code", login_code, is_open=True),
     Door("GET", "/review/login/organisation", issuer_login, is_open=True),
-    Door("GET", "/review/login/answer", issuer_answer, is_open=True),
+    Door("GET", "/review/login/oidc", issuer_answer, is_open=True),
     Door("POST", "/review/logout", logout, EVERYBODY),
     Door("GET", STEP_UP, step_up_page, EVERYBODY),
     Door("POST", STEP_UP, step_up, EVERYBODY),
