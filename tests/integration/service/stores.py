@@ -12,12 +12,12 @@ from pathlib import Path
 from sqlalchemy import text
 
 from tests.integration.service.world import World
+from veilmatch.casework.case_store import CaseStore
 from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import Worker
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY
-from veilmatch.casework.case_store import CaseStore
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.release_site import ReleaseSite
