@@ -32,21 +32,11 @@ def test_what_is_named(text: str, expected: EngineSettings) -> None:
     assert parse_engine(text) == expected
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "spark",
-        "local:x",
-        "local:99999",
-        "http://host",
-        "dask+tls://host:1",
-        "ray://",
-        "dask+tls://host:1?ca=a&cert=b",
-        "dask+tcp://127.0.0.1:1?ca=a",
-        "local:-1",
-    ],
-)
+_NOTHING = """spark local:x local:99999 local:-1 http://host dask+tls://host:1 ray://
+dask+tls://host:1?ca=a&cert=b dask+tcp://127.0.0.1:1?ca=a"""
+
+
+@pytest.mark.parametrize("text", ["", *_NOTHING.split()])
 def test_what_names_nothing(text: str) -> None:
     with pytest.raises(ConfigError, match="names no engine"):
         parse_engine(text)
