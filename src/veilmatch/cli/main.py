@@ -40,6 +40,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "list_commands": ("list",),
     "build_commands": ("build",),
     "service_commands": ("serve", "work", "cases"),
+    "admin_commands": ("admin",),
     "client_commands": ("client",),
     "report_commands": ("report",),
     "demo_commands": ("demo",),
@@ -55,6 +56,9 @@ _INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command a
 # What may be missing, and the extra that brings it.
 _OPTIONAL_PARTS = {
     "sqlalchemy": "server",
+    "alembic": "server",
+    "obstore": "server",
+    "psycopg": "server",
     "starlette": "server",
     "uvicorn": "server",
     "duckdb": "lists",
