@@ -192,7 +192,7 @@ class Database:
         """Say whether nothing was ever stored: then, and only then, a new store key is right."""
         with self.transaction() as connection:
             for table in (schema.voucher, schema.share, schema.case_file):
-                if connection.execute(select(func.count()).select_from(table)).scalar_one():
+                if connection.execute(select(table).limit(1)).first() is not None:
                     return False
         return True
 
