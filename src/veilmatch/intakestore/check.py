@@ -125,6 +125,8 @@ class StoreCheck:
 
     def _check_body(self, row: Row[Any], segment: bytes) -> None:
         place = row.account + row.asset_id
+        if None in (row.sealed_key, row.offset, row.length):
+            return  # the ledger's check counts it
         try:
             key = self._crypter.open(row.sealed_key, "voucher", place, "key")
             body = open_body(key, cut_body(segment, row.offset, row.length), place)
