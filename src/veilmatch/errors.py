@@ -22,6 +22,8 @@ Error:
     │   ├─ TooFewSharesError     (.have .need)
     │   └─ OverloadError         more synthetics than detection can remove
     ├─ PolicyError               a person or role may not do this
+    │   ├─ SessionError          nobody is logged in
+    │   └─ LimitError            over a limit for now     (.retry_after_s)
     ├─ UnavailableError          try again
     │   ├─ StoreError
     │   │   └─ LeaseError         another worker has what this one held
@@ -148,6 +150,20 @@ class OverloadError(ProtocolError):
 
 class PolicyError(Error):
     """A person or role may not do this."""
+
+
+class SessionError(PolicyError):
+    """Nobody is logged in: no session, or one that is over."""
+
+    hint_default = "log in again"
+
+
+class LimitError(PolicyError):
+    """Over a limit for now; ``retry_after_s`` says in how many seconds to try again."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class UnavailableError(Error):

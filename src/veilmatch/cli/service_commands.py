@@ -1,8 +1,7 @@
-"""``veilmatch serve``, ``work`` and ``cases``: what the platform runs."""
+"""``veilmatch work`` and ``cases``: what the platform runs beside the service."""
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,25 +9,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
+from veilmatch.casework.case_store import CaseStore
+from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
+from veilmatch.cli.key_files import ask_pin
 from veilmatch.errors import ConfigError, StoreError, UnavailableError
-from veilmatch.intakestore.limits import IntakeLimits
-from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
 from veilmatch.service.app import (
     DATABASE,
     SEGMENTS,
     STORE_KEY,
-    create_app,
     open_data,
     system_clock,
 )
-from veilmatch.service.settings import ServiceSettings
 from veilmatch.store.blobs import open_blobs
-from veilmatch.store.case_store import CASE_ID_LEN, CaseStore
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic
@@ -36,8 +33,6 @@ from veilmatch.store.release_site import check_site
 from veilmatch.workstore.work_store import WorkStore
 
 cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")
-
-_YEAR_S = 366 * 86_400
 
 Data = Annotated[Path, typer.Option(help="Folder of the service's store.")]
 Site = Annotated[Path, typer.Option(help="Folder of the public release files.")]
@@ -60,59 +55,18 @@ BlobsPlace = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        listener = socket.create_server((host, port))
-    except (OSError, UnicodeError) as exc:
-        raise UnavailableError(
-            f"cannot listen on {host} port {port}",
-            hint="choose another --port, or stop what listens there",
-        ) from exc
-    listener.setblocking(False)
-    return listener
-
-
-def serve(
-    data: Data,
-    site: Site,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = 8462,
-    segment_age: Annotated[int, typer.Option(help="Seconds until a segment is sealed.")] = 900,
-    min_delay: Annotated[
-        int, typer.Option(help="Seconds between sealing and matching; 0 only for trials.")
-    ] = 6 * 3600,
-    database: DatabaseUrl = None,
-    blobs: BlobsPlace = None,
-) -> None:
-    """Serve the release files and take vouchers until stopped."""
-    if not 0 <= segment_age <= _YEAR_S or not 0 <= min_delay <= _YEAR_S:
-        raise ConfigError("--segment-age and --min-delay must lie between 0 and a year, in seconds")
-    check_site(site)
-    limits = IntakeLimits(segment_max_age_s=segment_age, min_delay_s=min_delay)
-    with _listen(host, port) as listener:
-        app = create_app(
-            ServiceSettings(data=data, site=site, limits=limits, database=database, blobs=blobs)
-        )
-        address = listener.getsockname()
-        say(f"serving on http://{address[0]}:{address[1]} (Ctrl-C stops)")
-        # No date and no server name: replies are equal byte for byte whatever matches.
-        config = uvicorn.Config(
-            app, log_level="warning", date_header=False, server_header=False, access_log=False
-        )
-        uvicorn.Server(config).run(sockets=[listener])
-
-
 @contextmanager
 def _open_worker(
-    data: Path, site: Path, secrets: Path, url: str | None, place: str | None
+    data: Path, site: Path, secrets: str, url: str | None, place: str | None
 ) -> Iterator[tuple[Worker, WorkStore]]:
-    release_site, keys = check_site(site), FileKeyProvider(secrets)
-    keys.load(release_site.read_current().release_id)  # a missing secret shows at once
+    release_site = check_site(site)
     blobs = open_blobs(place) if place else None
-    with _open_store(data, url) as (database, crypter):
-        work = WorkStore(database, data / SEGMENTS, crypter, blobs)
-        cases = CaseStore(database, crypter)
-        yield Worker(work, cases, release_site, keys, system_clock), work
+    with open_key_provider(secrets, ask_pin=ask_pin) as keys:
+        keys.load(release_site.read_current().release_id)  # a missing secret shows at once
+        with _open_store(data, url) as (database, crypter):
+            work = WorkStore(database, data / SEGMENTS, crypter, blobs)
+            cases = CaseStore(database, crypter)
+            yield Worker(work, cases, release_site, keys, system_clock), work
 
 
 @contextmanager
@@ -132,7 +86,7 @@ def _open_store(data: Path, url: str | None = None) -> Iterator[tuple[Database, 
 def work(
     data: Data,
     site: Site,
-    secrets: Annotated[Path, typer.Option(help="Folder of the table secrets.")],
+    secrets: Annotated[str, typer.Option(help="Folder of the table secrets, or a PKCS#11 URI.")],
     once: Annotated[bool, typer.Option(help="Do what is due, then stop.")] = False,
     drain: Annotated[bool, typer.Option(help="Wait until nothing is left, then stop.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
@@ -214,6 +168,5 @@ def sheet(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command()(serve)
     app.command()(work)
     app.add_typer(cases_app, name="cases")

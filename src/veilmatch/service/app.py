@@ -6,38 +6,42 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
 
+from veilmatch.access.gate.snapshot import Gate
+from veilmatch.access.gate.usage import Usage
 from veilmatch.errors import Error, UnavailableError
 from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.retention import Collector
+from veilmatch.privatelog.log import PrivateLog
 from veilmatch.service import problems
+from veilmatch.service.accounts import Accounts
+from veilmatch.service.admission import Admission
 from veilmatch.service.group_commit import GroupCommit
-from veilmatch.service.intake import InFlight, Intake
+from veilmatch.service.intake import BodyLimits, InFlight, Intake
 from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.service.settings import ServiceSettings
+from veilmatch.service.setup.health import Health
+from veilmatch.service.watch.events import Events, describe_fault
+from veilmatch.service.watch.metrics import Metrics, Watch
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.release_site import check_site
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
-_TIMER_S, _COLLECT_S = 0.5, 60.0
+_TIMER_S, _COLLECT_S, _UPKEEP_S = 0.5, 60.0, 1.0
 
 
 def system_clock() -> int:
     """Seconds since 1970, UTC."""
     return int(time.time())
-
-
-async def _health(_request: Request) -> Response:
-    return PlainTextResponse("ok\n")
 
 
 async def _repeat(step: Callable[[], object], every_s: float) -> None:
@@ -67,52 +71,138 @@ def open_data(data: Path, url: str | None) -> tuple[Database, Crypter]:
     return Database(data / DATABASE), crypter
 
 
-def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_clock) -> Starlette:
+async def _keep_up(upkeep: Callable[[], None], metrics: Metrics, events: Events) -> None:
+    """Read the gate again and write down what accounts have used, every second."""
+    works = True
+    while True:
+        await asyncio.sleep(_UPKEEP_S)
+        try:
+            await asyncio.to_thread(upkeep)
+        except UnavailableError as exc:
+            metrics.upkeep_failures.inc()
+            if works:
+                events.warn("upkeep failed", **describe_fault(exc))
+            works = False
+        else:
+            if not works:
+                events.say("upkeep works again")
+            works = True
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a service is given from outside.
+
+    Attributes:
+        clock: Gives seconds since 1970.
+        timer: Seconds that only grow.
+        metrics: Where requests are counted.
+        events: Where log lines go.
+        mounts: Other applications under their own addresses: administration, review.
+    """
+
+    clock: Callable[[], int] = system_clock
+    timer: Callable[[], float] = time.monotonic
+    metrics: Metrics = field(default_factory=Metrics)
+    events: Events = field(default_factory=lambda: Events(system_clock))
+    mounts: tuple[BaseRoute, ...] = ()
+
+
+class _Parts:
+    """The service's parts, put together."""
+
+    def __init__(self, settings: ServiceSettings, around: Surroundings) -> None:
+        site, clock = check_site(settings.site), around.clock
+        blobs = open_blobs(settings.blobs) if settings.blobs else None
+        self.database, crypter = open_data(settings.data, settings.database)
+        folder = settings.data / SEGMENTS
+        self.store = IntakeStore(self.database, folder, crypter, settings.limits, clock, blobs)
+        self.collector = Collector(self.database, folder, settings.retention, clock, blobs)
+        self.commit = GroupCommit(self.store, settings.gather_ms / 1000, settings.group_count)
+        self.releases = ReleaseFiles(site)
+        self.gate = Gate(self.database, clock)
+        self.usage = Usage(self.database, settings.quotas, clock)
+        admission = Admission(settings.admission, self.gate, self.usage, around.timer)
+        limits = BodyLimits(settings.max_body_len, settings.body_base_s, settings.body_min_rate)
+        self.intake = Intake(
+            self.store,
+            self.commit,
+            self.releases,
+            InFlight(settings.max_in_flight_len),
+            admission,
+            around.metrics,
+            limits,
+        )
+        log = PrivateLog(self.database, crypter, clock)
+        self.accounts = Accounts(self.database, log, self.gate, admission, clock)
+        self.health = Health(self.database, around.timer)
+
+    def upkeep(self) -> None:
+        """Do what is done every second. Raises StoreError."""
+        self.gate.refresh()
+        self.usage.flush()
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the addresses."""
+        return [
+            Route("/healthz", self.health.live),
+            Route("/readyz", self.health.ready),
+            Route("/v1/release", self.releases.current),
+            Route("/v1/releases/{release_id}/{name}", self.releases.file),
+            Route("/v1/vouchers", self.intake.handle, methods=["POST", "DELETE"]),
+            Route(
+                "/v1/accounts/{account}/suspension",
+                self.accounts.suspension,
+                methods=["PUT", "DELETE"],
+            ),
+            Route(
+                "/v1/accounts/{account}/devices/{device_key_id}/revocation",
+                self.accounts.revocation,
+                methods=["PUT"],
+            ),
+        ]
+
+
+def create_app(settings: ServiceSettings, around: Surroundings | None = None) -> Starlette:
     """Make the ASGI application.
 
     Raises:
         ConfigError: The site holds no release, or the store is another program's.
         StoreError: The store cannot be opened.
     """
-    site = check_site(settings.site)
-    blobs = open_blobs(settings.blobs) if settings.blobs else None
-    database, crypter = open_data(settings.data, settings.database)
-    folder = settings.data / SEGMENTS
-    store = IntakeStore(database, folder, crypter, settings.limits, clock, blobs)
-    collector = Collector(database, folder, settings.retention, clock, blobs)
-    commit = GroupCommit(store, settings.gather_ms / 1000, settings.group_count)
-    releases = ReleaseFiles(site)
-    intake = Intake(
-        store, commit, releases, InFlight(settings.max_in_flight_len), settings.max_body_len
-    )
+    around = around or Surroundings()
+    parts = _Parts(settings, around)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        store.seal_all()  # what a killed process left open
-        commit.start()
+        parts.store.seal_all()  # what a killed process left open
+        parts.gate.refresh()
+        parts.usage.forget_old()
+        parts.commit.start()
         timers = [
-            asyncio.create_task(_repeat(store.seal_due, _TIMER_S)),
-            asyncio.create_task(_repeat(store.upload_sealed, _TIMER_S)),
-            asyncio.create_task(_repeat(collector.run, _COLLECT_S)),
+            asyncio.create_task(_repeat(parts.store.seal_due, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.store.upload_sealed, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.collector.run, _COLLECT_S)),
+            asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events)),
         ]
         try:
             yield
         finally:
             for timer in timers:
                 timer.cancel()
-            await commit.stop()
-            store.seal_all()
+            await parts.commit.stop()
+            parts.store.seal_all()
+            parts.usage.flush()
             with suppress(UnavailableError):  # the next process here takes what is left along
-                store.upload_sealed()
-            database.close()
+                parts.store.upload_sealed()
+            parts.database.close()
 
+    watch = Middleware(Watch, metrics=around.metrics, events=around.events)
+    if not settings.access_log:
+        watch = Middleware(Watch, metrics=around.metrics)
     app = Starlette(
-        routes=[
-            Route("/healthz", _health),
-            Route("/v1/release", releases.current),
-            Route("/v1/releases/{release_id}/{name}", releases.file),
-            Route("/v1/vouchers", intake.handle, methods=["POST", "DELETE"]),
-        ],
+        routes=[*parts.routes(), *around.mounts],
+        middleware=[watch],
         exception_handlers={
             HTTPException: problems.handle_http,
             Error: problems.handle_error,
