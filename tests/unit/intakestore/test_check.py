@@ -82,7 +82,8 @@ def test_damage_of_a_segment_is_found(full: House) -> None:
 
 def test_another_body_than_the_accepted_one_is_found(full: House) -> None:
     full.execute(
-        "UPDATE voucher SET digest = (SELECT public_key FROM device LIMIT 1) WHERE state = 'waiting'"
+        "UPDATE voucher SET digest = (SELECT public_key FROM device LIMIT 1)"
+        " WHERE state = 'waiting'"
     )
     assert _faults(full) == {"a waiting voucher is not the one that was accepted": 3}
 
