@@ -45,6 +45,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "operator_commands": ("operator", "platform"),
     "action_commands": ("actions",),
     "host_commands": ("client",),
+    "admin_commands": ("admin",),
     "client_commands": ("client",),
     "report_commands": ("report",),
     "demo_commands": ("demo",),
@@ -61,6 +62,9 @@ _INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command a
 # What may be missing, and the extra that brings it.
 _OPTIONAL_PARTS = {
     "sqlalchemy": "server",
+    "alembic": "server",
+    "obstore": "server",
+    "psycopg": "server",
     "starlette": "server",
     "uvicorn": "server",
     "argon2": "server",

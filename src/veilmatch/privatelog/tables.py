@@ -12,7 +12,7 @@ from sqlalchemy import (
     Text,
 )
 
-from veilmatch.store.schema import metadata
+from veilmatch.store.schema import metadata, sealed_as
 
 private_entry = Table(
     "private_entry",
@@ -27,7 +27,9 @@ private_entry = Table(
     # Under a key of its own: keys of the store may rotate, and the private part may be
     # destroyed, without touching what the chain covers.
     Column("private_body", LargeBinary),
-    Column("sealed_key", LargeBinary),
+    Column(
+        "sealed_key", LargeBinary, info=sealed_as("key", lambda row: row.place.to_bytes(8, "big"))
+    ),
     CheckConstraint("place >= 0", name="private_entry_place"),
     Index("private_entry_by_subject", "subject", "place"),
 )
