@@ -22,6 +22,8 @@ NATIVE = (
     "native_cores",
     "native_table_1m",
 )
+# Percent and counts; nothing here is timed.
+HASHES = ("hash_recall",)
 # Beside peers, each in an environment of its own; nothing where a peer cannot be installed.
 PEERS = ("peers.openmined_psi", "peers.secretflow_ub")
 RESULTS = Path(__file__).with_name("results.json")
@@ -61,7 +63,7 @@ def read_results() -> list[dict[str, object]]:
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all."""
     records: list[Record] = []
-    for name in names or (*PORTABLE, *NATIVE, *PEERS):
+    for name in names or (*PORTABLE, *NATIVE, *HASHES, *PEERS):
         for record in run_one(name):
             print_record(record)
             records.append(record)
