@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
+from veilmatch.cli.key_files import ask_pin
 from veilmatch.cli.release_set import (
     ReleaseSet,
     SetOptions,
@@ -24,7 +25,7 @@ from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.backends.interface import Bytes
-from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.release.calibration import Calibration
 from veilmatch.release.manifest import HashAlgorithm, Parameters, SyntheticSchedule
 from veilmatch.release.publish import (
@@ -143,7 +144,9 @@ def _check_numbers(min_shares: int, probes: int, days: int, policy: Path | None)
 def build(
     provider: Annotated[list[Path], typer.Option(help="A known provider's public file.")],
     site: Annotated[Path, typer.Option(help="Folder for the public release files.")],
-    secrets: Annotated[Path, typer.Option(help="Folder for the table secret; keep it apart.")],
+    secrets: Annotated[
+        str, typer.Option(help="Folder for the table secret, kept apart, or a PKCS#11 URI.")
+    ],
     hash_list: Annotated[
         list[Path] | None, typer.Option("--list", help="A signed hash list.")
     ] = None,
@@ -193,10 +196,10 @@ def build(
     request = _next_request(release_site, found.algorithm, parameters, days, declared)
     built = _build(found.common, request)
     # The secret first: a release whose secret is lost could never match anything.
-    keys = FileKeyProvider(secrets)
-    keys.save(built.secret)
-    if second is not None:
-        keys.save_second_hashes(built.release_id, second)
+    with open_key_provider(secrets, make=True, ask_pin=ask_pin) as keys:
+        keys.save(built.secret)
+        if second is not None:
+            keys.save_second_hashes(built.release_id, second)
     release_site.write_release(built.manifest, built.table, built.release_id)
     _write_policy(policy, known, found, min_shares)
     _say_built(built, as_json)

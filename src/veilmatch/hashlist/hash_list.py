@@ -21,7 +21,7 @@ from veilmatch.hashlist.provider import HashProvider, take_provider
 from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.hazmat.group import to_batch
 from veilmatch.hazmat.merkle import ROOT_LEN, merkle_root
-from veilmatch.hazmat.signing import SIGNATURE_LEN, SigningKey, verify_signature
+from veilmatch.hazmat.signing import SIGNATURE_LEN, Signer, verify_signature
 from veilmatch.secret import SYSTEM_RANDOM, RandomSource
 from veilmatch.wire import Fields, Json, parse_canonical_json, parse_json, to_canonical_json
 
@@ -93,7 +93,7 @@ def sort_hashes(hashes: Iterable[bytes], bit_len: int) -> Bytes:
 
 def sign_hash_list(
     provider: HashProvider,
-    key: SigningKey,
+    key: Signer,
     algorithm: str,
     bit_len: int,
     hashes: Iterable[bytes],

@@ -5,11 +5,11 @@ Spec: ``spec/40-release.md``; ``protocol`` steps 1 to 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from veilmatch.errors import ConfigError
+from veilmatch.errors import ConfigError, InternalError
 from veilmatch.hashlist.hash_list import HashList, OpenSlots
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.hazmat.backends.interface import Bytes
@@ -24,10 +24,11 @@ from veilmatch.release.manifest import (
     derive_release_id,
     knowledge_binding,
 )
-from veilmatch.secret import SYSTEM_RANDOM, RandomSource
-from veilmatch.table.blind import Progress, build_table
+from veilmatch.secret import SYSTEM_RANDOM, RandomSource, SecretBytes
+from veilmatch.table.blind import Blinder, Progress, blind_plan
 from veilmatch.table.blinded_table import BlindedTable
 from veilmatch.table.params import NONCE_LEN, default_expansion, row_count
+from veilmatch.table.plan import TablePlan, plan_table
 from veilmatch.table.secret import TableSecret, generate_alpha
 
 
@@ -124,21 +125,6 @@ def measured_open_slots(lists: Sequence[MeasuredList], probes: int) -> tuple[int
 _NONCE_ATTEMPTS = 50
 
 
-def _build_with_nonce(
-    build: Callable[[bytes], BlindedTable], random: RandomSource
-) -> tuple[bytes, BlindedTable]:
-    """Draw nonces until one gives a placement; placement comes first, so a retry is cheap."""
-    for _ in range(_NONCE_ATTEMPTS - 1):
-        nonce = random(NONCE_LEN)
-        try:
-            return nonce, build(nonce)
-        except ConfigError as exc:
-            if exc.setting != "expansion":
-                raise
-    nonce = random(NONCE_LEN)
-    return nonce, build(nonce)
-
-
 @dataclass(frozen=True, eq=False)
 class HashSet:
     """What enough jurisdictions list, and where it comes from.
@@ -209,6 +195,60 @@ def _check_set(hash_count: int, request: ReleaseRequest) -> None:
     request.calibration.verify(request.parameters.min_shares, request.parameters.probes)
 
 
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """What is drawn at random for a release, before its table is blinded. Private.
+
+    Attributes:
+        alpha: The table secret's scalar.
+        nonce: 32 bytes under which the set finds its rows.
+        plan: The rows.
+    """
+
+    alpha: SecretBytes
+    nonce: bytes
+    plan: TablePlan
+
+    def __repr__(self) -> str:
+        return "Draft(<private>)"
+
+
+def plan_release(
+    common: HashSet, request: ReleaseRequest, nonce: bytes, *, threads: int = 1
+) -> TablePlan:
+    """Place a set's hashes into rows under a nonce. Raises ConfigError if they do not fit."""
+    hash_count = len(common.hashes)
+    rows = row_count(hash_count, request.expansion or default_expansion(hash_count))
+    encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common.hashes])
+    return plan_table(encoded, nonce=nonce, epoch=request.epoch, rows=rows, threads=threads)
+
+
+def draw_draft(
+    common: HashSet,
+    request: ReleaseRequest,
+    *,
+    random: RandomSource = SYSTEM_RANDOM,
+    threads: int = 1,
+) -> Draft:
+    """Draw alpha, and nonces until one gives a placement.
+
+    Raises:
+        ConfigError: The set is empty, larger than the one that was calibrated, or fits into
+            no table of this expansion.
+        ParameterError: The calibration does not support what it declares.
+    """
+    _check_set(len(common.hashes), request)
+    alpha = generate_alpha(random)
+    for attempt in range(1, _NONCE_ATTEMPTS + 1):
+        nonce = random(NONCE_LEN)
+        try:
+            return Draft(alpha, nonce, plan_release(common, request, nonce, threads=threads))
+        except ConfigError as exc:
+            if exc.setting != "expansion" or attempt == _NONCE_ATTEMPTS:
+                raise
+    raise InternalError("no nonce was tried")
+
+
 def build_from_set(
     common: HashSet,
     request: ReleaseRequest,
@@ -216,10 +256,21 @@ def build_from_set(
     random: RandomSource = SYSTEM_RANDOM,
     threads: int = 1,
     report: Progress = lambda done, total: None,
+    draft: Draft | None = None,
+    blind: Blinder | None = None,
 ) -> BuiltRelease:
     """Build the table of a set, bind both into a release.
 
     A release whose calibration does not support its declared target is not built.
+
+    Args:
+        common: What enough jurisdictions list.
+        request: See there.
+        random: For alpha, the nonce and the proof.
+        threads: Cores to use.
+        report: Called with (rows done by this step, rows in all).
+        draft: What was drawn earlier, for this set and request; drawn now if not given.
+        blind: Blinds the draft's plan elsewhere, with the draft's alpha.
 
     Raises:
         ConfigError: The set is empty, or larger than the one that was calibrated.
@@ -227,22 +278,9 @@ def build_from_set(
     """
     hash_count = len(common.hashes)
     _check_set(hash_count, request)
-    rows = row_count(hash_count, request.expansion or default_expansion(hash_count))
-    alpha = generate_alpha(random)
-    encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common.hashes])
-
-    def build(nonce: bytes) -> BlindedTable:
-        return build_table(
-            encoded,
-            alpha=alpha,
-            nonce=nonce,
-            epoch=request.epoch,
-            rows=rows,
-            threads=threads,
-            report=report,
-        )
-
-    nonce, table = _build_with_nonce(build, random)
+    draft = draft or draw_draft(common, request, random=random, threads=threads)
+    alpha, nonce = draft.alpha, draft.nonce
+    table = blind_plan(draft.plan, alpha, threads=threads, report=report, blind=blind)
     manifest = Manifest(
         epoch=request.epoch,
         created_at=request.created_at,
@@ -250,7 +288,7 @@ def build_from_set(
         content_class=common.content_class,
         algorithm=request.algorithm,
         parameters=request.parameters,
-        rows=rows,
+        rows=len(table),
         table_nonce=nonce,
         public=mul_base(one(alpha.reveal())).tobytes(),
         knowledge=prove_knowledge(alpha, knowledge_binding(nonce, request.epoch), random),
