@@ -34,7 +34,7 @@ def print_record(record: Record) -> None:
     ratio = "" if record.ratio is None else f"{record.ratio:6.2f} x {record.baseline}"
     rate = f"{1e6 / record.value:10,.0f} /s" if record.unit == "us" else ""
     print(
-        f"{record.name:<14} {record.subject:<10} {record.value:10.2f} {record.unit}{rate}  {ratio}"
+        f"{record.name:<20} {record.subject:<10} {record.value:10.2f} {record.unit}{rate}  {ratio}"
     )
 
 
