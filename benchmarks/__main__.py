@@ -21,6 +21,7 @@ NATIVE = (
     "native_match_voucher",
     "native_cores",
     "native_table_1m",
+    "hash_speed",
 )
 # Beside peers, each in an environment of its own; nothing where a peer cannot be installed.
 PEERS = ("peers.openmined_psi", "peers.secretflow_ub")
