@@ -1,41 +1,36 @@
-"""Start the program's commands quickly: everything is loaded once, each command is a fork.
-
-``Nursery`` is the test's side. The other side is this file run as a program of its own, so that
-forking is safe. It reads lines of JSON: a list of arguments starts a command and is answered with
-its process's number; a number is waited for and answered with its exit status.
-"""
+"""Commands as processes that start in milliseconds, to be killed at any moment."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+LOG = ("uvicorn", "veilmatch.cli.log_commands", "veilmatch.logstore.witness_app")
+# A killed worker's lease would hold up the next one for a quarter of an hour.
+SERVICE = ("veilmatch.cli.service_commands", "veilmatch.jobs.worker:LEASE_S=0")
 
 
 class Nursery:
     """Forks commands out of a process that has everything loaded; any number at a time.
 
     Args:
-        log: Where the commands' output goes.
-        loaded: Modules that every command has from the start.
-        changed: Values of modules to change before the first command, as ``module.NAME``.
+        log: Where the commands' two streams go.
+        loaded: Modules to load first, ``module:NAME=number`` to set a number in one.
     """
 
-    def __init__(
-        self, log: Path, *, loaded: Sequence[str], changed: Mapping[str, int] | None = None
-    ) -> None:
+    def __init__(self, log: Path, loaded: Sequence[str]) -> None:
         self._log = log
+        program = Path(__file__).with_name("nursery_program.py")
         with open(log, "ab") as stream:
             self._parent = subprocess.Popen(
-                [sys.executable, "-m", "tests.nursery", json.dumps([loaded, dict(changed or {})])],
-                cwd=Path(__file__).parents[1],
+                [sys.executable, str(program), *loaded],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
@@ -90,32 +85,4 @@ class Nursery:
         for stream in (self._parent.stdin, self._parent.stdout):
             if stream is not None:
                 stream.close()
-        self._parent.wait(timeout=20)
-
-
-def main() -> None:
-    """Serve lines until standard input ends."""
-    loaded, changed = json.loads(sys.argv[1])
-    for name in (*loaded, "veilmatch.cli.main"):
-        importlib.import_module(name)
-    for place, value in changed.items():
-        module, name = place.rsplit(".", 1)
-        assert hasattr(sys.modules[module], name), place
-        setattr(sys.modules[module], name, value)
-    run = sys.modules["veilmatch.cli.main"].run
-    for line in sys.stdin:
-        asked = json.loads(line)
-        if isinstance(asked, int):
-            print(os.waitpid(asked, 0)[1], flush=True)
-            continue
-        child = os.fork()
-        if child == 0:
-            with open(os.devnull) as nothing:
-                os.dup2(nothing.fileno(), 0)
-            os.dup2(2, 1)
-            os._exit(run(asked))
-        print(child, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        self._parent.wait(20)

@@ -17,10 +17,6 @@ WITNESSES = ("eu", "us")
 _START_S = 30.0
 
 
-LOADED = ("uvicorn", "veilmatch.cli.log_commands", "veilmatch.logstore.witness_app")
-"""What a nursery of the log's programs loads once."""
-
-
 class House:
     """The folders of a log and its witnesses, and the running witnesses."""
 

@@ -17,16 +17,13 @@ import pytest
 from tests.integration.service.processes import free_port
 from tests.integration.service.stores import OpenStore, open_store
 from tests.integration.service.world import SMALL, Device, World
-from tests.nursery import Nursery
+from tests.nursery import SERVICE, Nursery
 from veilmatch.voucher.asset import Kind
 
 pytestmark = pytest.mark.faults
 
 KILLS = 24  # at least 20 that hit a running process
 _SENDERS = 4
-LOADED = ("veilmatch.cli.service_commands", "veilmatch.jobs.worker")
-# A killed worker's lease would hold up the next one for a quarter of an hour.
-CHANGED = {"veilmatch.jobs.worker.LEASE_S": 0}
 
 
 class _Sender(threading.Thread):
@@ -86,16 +83,16 @@ def test_killed_server_keeps_what_it_acknowledged(
         _Sender(address, {n: batches[n] for n in batches if n % _SENDERS == part})
         for part in range(_SENDERS)
     ]
-    with Nursery(tmp_path / "serve.log", loaded=LOADED, changed=CHANGED) as nursery:
+    with Nursery(tmp_path / "serve.log", SERVICE) as nursery:
         for sender in senders:
             sender.start()
         try:
             for turn in range(KILLS):
-                child = nursery.start(*serve)
+                running = nursery.start(*serve)
                 if turn % 6:  # every sixth is killed while it starts
                     _wait(address)
                 time.sleep(chance.uniform(0.0, 0.2))
-                killed += nursery.kill(child) == -signal.SIGKILL
+                killed += nursery.kill(running) == -signal.SIGKILL
         finally:
             for sender in senders:
                 sender.ended.set()
@@ -158,11 +155,11 @@ def test_killed_worker_opens_what_an_undisturbed_one_opens(
     killed = killed_opening = 0
     work: list[str | Path] = ["work", "--data", disturbed, "--site", world.site]
     work += ["--secrets", world.secrets]
-    with Nursery(tmp_path / "work.log", loaded=LOADED, changed=CHANGED) as nursery:
+    with Nursery(tmp_path / "work.log", SERVICE) as nursery:
         for _ in range(KILLS):  # while segments wait
-            child = nursery.start(*work, "--once")
+            running = nursery.start(*work, "--once")
             time.sleep(chance.uniform(0.0, 0.1))
-            killed += nursery.kill(child) == -signal.SIGKILL
+            killed += nursery.kill(running) == -signal.SIGKILL
         assert nursery.run(*work, "--once") == 0, nursery.log
         with open_store(disturbed) as store:
             assert store.opened() == expected
@@ -170,9 +167,9 @@ def test_killed_worker_opens_what_an_undisturbed_one_opens(
                 store.execute(f"DELETE FROM {table}")
             store.execute("UPDATE account SET checked_version = 0")
         for _ in range(KILLS // 2):  # while it opens
-            child = nursery.start(*work, "--once")
+            running = nursery.start(*work, "--once")
             time.sleep(chance.uniform(0.0, 0.1))
-            killed_opening += nursery.kill(child) == -signal.SIGKILL
+            killed_opening += nursery.kill(running) == -signal.SIGKILL
         assert nursery.run(*work, "--once") == 0, nursery.log
         assert "Traceback" not in nursery.log
     with open_store(disturbed) as store:
