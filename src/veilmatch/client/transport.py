@@ -31,8 +31,7 @@ from veilmatch.errors import (
     SignatureError,
     TableError,
 )
-from veilmatch.release.manifest import RELEASE_ID_LEN
-from veilmatch.wire import Fields, parse_json
+from veilmatch.wire import RELEASE_ID_LEN, Fields, parse_json
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""

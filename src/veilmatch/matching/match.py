@@ -23,11 +23,10 @@ from veilmatch.hazmat.backends.interface import (
 from veilmatch.hazmat.dhf import WORD_LEN
 from veilmatch.hazmat.group import GROUP_ORDER, as_rows, to_batch
 from veilmatch.hazmat.seal import open_batch, open_slots
-from veilmatch.release.manifest import RELEASE_ID_LEN
 from veilmatch.table.secret import TableSecret
 from veilmatch.voucher.account_secret import ASSET_ID_LEN
 from veilmatch.voucher.voucher import AAD_LEN, Voucher, VoucherLayout
-from veilmatch.wire import Reader
+from veilmatch.wire import RELEASE_ID_LEN, Reader
 
 
 class MatchOutcome(Enum):

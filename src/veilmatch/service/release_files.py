@@ -11,10 +11,10 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from veilmatch.errors import InputError, StoreError
-from veilmatch.release.manifest import RELEASE_ID_LEN
 from veilmatch.service import problems
 from veilmatch.store.release_site import PUBLIC_FILES, ReleaseSite
 from veilmatch.voucher.voucher import VoucherLayout, layout_of
+from veilmatch.wire import RELEASE_ID_LEN
 
 _RESCAN_S = 1.0
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from veilmatch.errors import ConfigError, EncodingError, StoreError, VerificationError
 from veilmatch.release.approval import Approval, approvals_to_bytes, parse_approvals
-from veilmatch.release.manifest import RELEASE_ID_LEN, Manifest, derive_release_id, parse_manifest
+from veilmatch.release.manifest import Manifest, derive_release_id, parse_manifest
 from veilmatch.store.files import read_file, sync_folder, write_atomic
 from veilmatch.table.blinded_table import BlindedTable, parse_table, verify_rows
-from veilmatch.wire import Fields, parse_json, to_canonical_json
+from veilmatch.wire import RELEASE_ID_LEN, Fields, parse_json, to_canonical_json
 
 MANIFEST, TABLE, APPROVALS, CURRENT = "manifest.json", "table.bin", "approvals.json", "current.json"
 PUBLIC_FILES = (MANIFEST, TABLE, APPROVALS)
