@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 
 from veilmatch.store import schema
 
-ROOMS_WITH_TABLES = ("veilmatch.reporting.tables",)
+ROOMS_WITH_TABLES = ("veilmatch.reporting.tables", "veilmatch.shards.tables")
 
 
 def load_tables() -> MetaData:

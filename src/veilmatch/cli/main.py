@@ -39,10 +39,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "provider_commands": ("provider",),
     "list_commands": ("list",),
     "build_commands": ("build",),
+    "calibrate_commands": ("calibrate",),
     "serve_commands": ("serve",),
     "service_commands": ("work", "cases"),
     "operator_commands": ("operator", "platform"),
     "action_commands": ("actions",),
+    "host_commands": ("client",),
     "client_commands": ("client",),
     "report_commands": ("report",),
     "demo_commands": ("demo",),
@@ -50,6 +52,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "hash_commands": ("hash",),
     "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
+    "pages_commands": ("pages", "audit-trust"),
     "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
@@ -73,6 +76,7 @@ _OPTIONAL_PARTS = {
     "duckdb": "lists",
     "ijson": "lists",
     "lxml": "report",
+    "jinja2": "server",
     "matplotlib": "dev",
 }
 

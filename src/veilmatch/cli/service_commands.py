@@ -10,9 +10,12 @@ from typing import Annotated
 
 import typer
 
+from veilmatch.casework.case_store import CaseStore
+from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
+from veilmatch.cli.key_files import ask_pin
 from veilmatch.errors import ConfigError, StoreError, UnavailableError
-from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
 from veilmatch.service.app import (
@@ -23,7 +26,6 @@ from veilmatch.service.app import (
     system_clock,
 )
 from veilmatch.store.blobs import open_blobs
-from veilmatch.store.case_store import CASE_ID_LEN, CaseStore
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic
@@ -55,15 +57,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on t
 
 @contextmanager
 def _open_worker(
-    data: Path, site: Path, secrets: Path, url: str | None, place: str | None
+    data: Path, site: Path, secrets: str, url: str | None, place: str | None
 ) -> Iterator[tuple[Worker, WorkStore]]:
-    release_site, keys = check_site(site), FileKeyProvider(secrets)
-    keys.load(release_site.read_current().release_id)  # a missing secret shows at once
+    release_site = check_site(site)
     blobs = open_blobs(place) if place else None
-    with _open_store(data, url) as (database, crypter):
-        work = WorkStore(database, data / SEGMENTS, crypter, blobs)
-        cases = CaseStore(database, crypter)
-        yield Worker(work, cases, release_site, keys, system_clock), work
+    with open_key_provider(secrets, ask_pin=ask_pin) as keys:
+        keys.load(release_site.read_current().release_id)  # a missing secret shows at once
+        with _open_store(data, url) as (database, crypter):
+            work = WorkStore(database, data / SEGMENTS, crypter, blobs)
+            cases = CaseStore(database, crypter)
+            yield Worker(work, cases, release_site, keys, system_clock), work
 
 
 @contextmanager
@@ -83,7 +86,7 @@ def _open_store(data: Path, url: str | None = None) -> Iterator[tuple[Database, 
 def work(
     data: Data,
     site: Site,
-    secrets: Annotated[Path, typer.Option(help="Folder of the table secrets.")],
+    secrets: Annotated[str, typer.Option(help="Folder of the table secrets, or a PKCS#11 URI.")],
     once: Annotated[bool, typer.Option(help="Do what is due, then stop.")] = False,
     drain: Annotated[bool, typer.Option(help="Wait until nothing is left, then stop.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, select
 
 from veilmatch.ingest.ledger import LedgerEntry, State
 from veilmatch.store import schema
-from veilmatch.store.statements import insert
+from veilmatch.store.statements import PackedArray, PackedNumbers, insert
 
 _IN_CHUNK = 400  # bound parameters per look-up on SQLite
 
@@ -64,7 +64,9 @@ def read_ledger(connection: Connection, keys: Sequence[Key]) -> dict[Key, Ledger
     if not keys:
         return {}
     if _is_server(connection):
-        found = connection.exec_driver_sql(_LEDGER, ([a for a, _ in keys], [i for _, i in keys]))
+        found = connection.exec_driver_sql(
+            _LEDGER, tuple(map(PackedArray, zip(*keys, strict=True)))
+        )
         return {(a, i): LedgerEntry(digest, State(state)) for a, i, digest, state in found}
     return _read_ledger_embedded(connection, keys)
 
@@ -91,8 +93,10 @@ _COUNTS = "SELECT account, voucher_count FROM account WHERE account = ANY(%b::by
 
 def read_counts(connection: Connection, accounts: Sequence[bytes]) -> dict[bytes, int]:
     """Read how many ids each account has in the ledger; accounts without a row are left out."""
+    if not accounts:
+        return {}
     if _is_server(connection):
-        found = connection.exec_driver_sql(_COUNTS, (list(accounts),))
+        found = connection.exec_driver_sql(_COUNTS, (PackedArray(accounts),))
         return {row[0]: row[1] for row in found}
     table = schema.account.c
     counts: dict[bytes, int] = {}
@@ -109,7 +113,7 @@ INSERT INTO voucher (account, asset_id, state, digest, release_id, device_key_id
 SELECT account, asset_id, 'waiting', digest, release_id, device_key_id, %b, "offset", length,
        sealed_key
 FROM unnest(%b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bigint[],
-            %b::integer[], %b::bytea[])
+            %b::bigint[], %b::bytea[])
      AS fresh (account, asset_id, digest, release_id, device_key_id, "offset", length, sealed_key)
 ON CONFLICT DO NOTHING
 """
@@ -119,14 +123,14 @@ def insert_vouchers(connection: Connection, segment_id: bytes, rows: Sequence[Vo
     """Insert the rows whose ids are not there yet. Returns how many that were."""
     if _is_server(connection):
         columns = (
-            [row.account for row in rows],
-            [row.asset_id for row in rows],
-            [row.digest for row in rows],
-            [row.release_id for row in rows],
-            [row.device_key_id for row in rows],
-            [row.offset for row in rows],
-            [row.length for row in rows],
-            [row.sealed_key for row in rows],
+            PackedArray([row.account for row in rows]),
+            PackedArray([row.asset_id for row in rows]),
+            PackedArray([row.digest for row in rows]),
+            PackedArray([row.release_id for row in rows]),
+            PackedArray([row.device_key_id for row in rows]),
+            PackedNumbers([row.offset for row in rows]),
+            PackedNumbers([row.length for row in rows]),
+            PackedArray([row.sealed_key for row in rows]),
         )
         return connection.exec_driver_sql(_VOUCHERS, (segment_id, *columns)).rowcount
     values: list[dict[str, Any]] = [
@@ -150,7 +154,9 @@ def add_counts(connection: Connection, more: Mapping[bytes, int]) -> None:
     if not counts:
         return
     if _is_server(connection):
-        connection.exec_driver_sql(_ACCOUNTS, ([a for a, _ in counts], [n for _, n in counts]))
+        connection.exec_driver_sql(
+            _ACCOUNTS, (PackedArray([a for a, _ in counts]), PackedNumbers([n for _, n in counts]))
+        )
         return
     statement = insert(connection, schema.account)
     connection.execute(
@@ -177,9 +183,9 @@ def add_devices(connection: Connection, devices: Sequence[DeviceRow]) -> None:
         return
     if _is_server(connection):
         columns = (
-            [row.account for row in rows],
-            [row.device_key_id for row in rows],
-            [row.public_key for row in rows],
+            PackedArray([row.account for row in rows]),
+            PackedArray([row.device_key_id for row in rows]),
+            PackedArray([row.public_key for row in rows]),
         )
         connection.exec_driver_sql(_DEVICES, columns)
         return

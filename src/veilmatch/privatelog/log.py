@@ -24,7 +24,7 @@ from veilmatch.errors import (
     StoreError,
 )
 from veilmatch.privatelog.tables import private_entry, private_head, private_tip
-from veilmatch.store.crypter import Crypter
+from veilmatch.store.crypter import Crypter, open_body, seal_body
 from veilmatch.store.database import Database
 from veilmatch.store.statements import insert
 from veilmatch.transparency.checkpoint import Checkpoint, parse_checkpoint
@@ -71,7 +71,7 @@ class StoredEntry:
     Attributes:
         record: What an auditor sees.
         actor: Who acted.
-        private: The private part, opened; None if there is none.
+        private: The private part, opened; None if there is none, or its key was destroyed.
         data: The record's bytes.
     """
 
@@ -123,12 +123,11 @@ class PrivateLog:
         Source: spec/65-review.md rules P-1 to P-5.
         """
         place, previous, last_at = self._hold_tip(connection)
-        sealed, digest = None, b""
+        body, sealed_key, digest = None, None, b""
         if entry.private is not None:
-            sealed = self._crypter.seal(
-                build_json(entry.private), "private_entry", _row(place), "private"
-            )
-            digest = hash_record(sealed)
+            key, body = seal_body(build_json(entry.private), _row(place))
+            sealed_key = self._crypter.seal(key, "private_entry", _row(place), "key")
+            digest = hash_record(body)
         record = Record(
             index=place,
             at=max(self._clock(), last_at),  # clocks of several machines differ a little
@@ -149,7 +148,8 @@ class PrivateLog:
                 subject=entry.subject,
                 record=data,
                 entry=hash_record(data),
-                sealed_private=sealed,
+                private_body=body,
+                sealed_key=sealed_key,
             )
         )
         moved = connection.execute(
@@ -160,6 +160,13 @@ class PrivateLog:
         if moved.rowcount != 1:
             raise InternalError("the private log's tip moved while it was held")
         return place
+
+    def hold(self, connection: Connection) -> int:
+        """Hold the tip until the caller's transaction ends; nobody else appends. Returns the size.
+
+        For work that reads what is not in the log yet, and must not be done twice.
+        """
+        return self._hold_tip(connection)[0]
 
     def _hold_tip(self, connection: Connection) -> tuple[int, bytes, int]:
         connection.execute(
@@ -195,10 +202,9 @@ class PrivateLog:
         except EncodingError as exc:
             raise StoreError("a record of the private log is damaged", hint=_VERIFY) from exc
         private = None
-        if row.sealed_private is not None:
-            opened = self._crypter.open(
-                row.sealed_private, "private_entry", _row(row.place), "private"
-            )
+        if row.sealed_key is not None:
+            key = self._crypter.open(row.sealed_key, "private_entry", _row(row.place), "key")
+            opened = open_body(key, row.private_body or b"", _row(row.place))
             private = parse_json(opened, "private part")
         return StoredEntry(record, row.actor, private, row.record)
 
@@ -319,7 +325,7 @@ def _compare(checker: ChainChecker, known: dict[int, set[bytes]]) -> None:
 
 def _check_row(row: Row[tuple[object, ...]], record: Record) -> None:
     """Check that a row's columns say what its record says."""
-    sealed = b"" if row.sealed_private is None else hash_record(row.sealed_private)
+    sealed = b"" if row.private_body is None else hash_record(row.private_body)
     said = (row.at, row.kind, row.subject, row.entry, sealed)
     meant = (record.at, record.kind, record.subject, hash_record(row.record), record.sealed_digest)
     if said != meant or derive_actor_tag(row.subject, row.actor) != record.actor_tag:

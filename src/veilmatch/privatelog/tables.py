@@ -24,7 +24,10 @@ private_entry = Table(
     Column("subject", LargeBinary, nullable=False),
     Column("record", LargeBinary, nullable=False),
     Column("entry", LargeBinary(32), nullable=False, unique=True),
-    Column("sealed_private", LargeBinary),
+    # Under a key of its own: keys of the store may rotate, and the private part may be
+    # destroyed, without touching what the chain covers.
+    Column("private_body", LargeBinary),
+    Column("sealed_key", LargeBinary),
     CheckConstraint("place >= 0", name="private_entry_place"),
     Index("private_entry_by_subject", "subject", "place"),
 )

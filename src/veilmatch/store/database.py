@@ -28,7 +28,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from veilmatch.errors import ConfigError, StoreError
 from veilmatch.store import schema
 from veilmatch.store.files import PRIVATE_MODE
-from veilmatch.store.statements import insert
+from veilmatch.store.statements import insert, register_packed_array
 
 APPLICATION_ID = 0x564D5354  # "VMST"
 _BUSY_MS = 30_000
@@ -116,6 +116,7 @@ def _postgres_engine(url: str) -> Engine:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError) as exc:
         raise ConfigError("the database's URL does not parse", setting="database") from exc
+    register_packed_array()
     return create_engine(
         parsed,
         hide_parameters=True,

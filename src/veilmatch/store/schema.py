@@ -132,9 +132,18 @@ case_file = Table(
     "case_file",
     metadata,
     Column("case_id", LargeBinary(16), primary_key=True),
-    Column("account", LargeBinary(16), nullable=False, unique=True),
-    Column("state", Text, nullable=False),  # opened
+    Column("account", LargeBinary(16), nullable=False),
+    Column("state", Text, nullable=False),  # opened, ended; where it stands: review_case
     Column("opened_day", Integer, nullable=False),  # days since 1970
+)
+# An account has one case that is not ended; new matches go there.
+_not_ended = case_file.c.state == "opened"
+Index(
+    "case_file_open",
+    case_file.c.account,
+    unique=True,
+    sqlite_where=_not_ended,
+    postgresql_where=_not_ended,
 )
 
 case_item = Table(
@@ -142,12 +151,7 @@ case_item = Table(
     metadata,
     Column("case_id", LargeBinary(16), primary_key=True),
     Column("asset_id", LargeBinary(16), primary_key=True),
-    Column(
-        "sealed_item",
-        LargeBinary,
-        nullable=False,
-        info=sealed_as("item", lambda row: row.case_id + row.asset_id),
-    ),
+    Column("item_body", LargeBinary, nullable=False),  # under the case's key
     Column("second_hash_agrees", Integer),  # 1, 0, or null where no second list was given
 )
 

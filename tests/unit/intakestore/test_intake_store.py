@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -12,6 +14,7 @@ from tests.integration.service.world import Device, Sent, World
 from tests.unit.store.house import House, HouseMaker
 from tests.unit.store.working import lease, match, process_all, process_sealed
 from veilmatch.errors import PolicyError, StoreError
+from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.store import database as database_module
 from veilmatch.store import segments as segments_module
 from veilmatch.store.database import read_counters
@@ -174,13 +177,13 @@ def test_torn_tail_of_a_failed_write_is_overwritten(
     intake = house.intake()
     intake.store_batches([device.accepted(release, first)])
 
-    def write_half(handle: int, data: memoryview, place: int) -> int:
-        os.pwrite(handle, data[: len(data) // 2], place)
+    def write_half(handle: int, data: list[bytes], place: int) -> int:
+        os.pwrite(handle, data[0][: len(data[0]) // 2], place)
         raise OSError(28, "no space left")
 
     class FullDisk:
         def __getattr__(self, name: str) -> object:
-            return write_half if name == "pwrite" else getattr(os, name)
+            return write_half if name == "pwritev" else getattr(os, name)
 
     with monkeypatch.context() as patch:
         patch.setattr(segments_module, "os", FullDisk())
@@ -190,6 +193,31 @@ def test_torn_tail_of_a_failed_write_is_overwritten(
     intake.store_batches([device.accepted(release, second)])
     bodies = {one.body for one in house.work().read_segment(lease(house))}
     assert bodies == {one.body for one in first + second}
+
+
+def test_a_write_that_is_cut_short_goes_on(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, release = Device(), world.current
+    sent = device.make(release, unknown=5)
+
+    class Slow:
+        """Writes a little of what it is given, as a signal or a quota can make it."""
+
+        def __getattr__(self, name: str) -> object:
+            return {"pwritev": self.pwritev, "pwrite": self.pwrite}.get(name, getattr(os, name))
+
+        def pwritev(self, handle: int, data: list[bytes], place: int) -> int:
+            return os.pwrite(handle, data[0][:7], place)
+
+        def pwrite(self, handle: int, data: memoryview, place: int) -> int:
+            return os.pwrite(handle, data[:1000], place)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(segments_module, "os", Slow())
+        house.intake().store_batches([device.accepted(release, sent)])
+    bodies = {one.body for one in house.work().read_segment(lease(house))}
+    assert bodies == {one.body for one in sent}
 
 
 def _fail_once(monkeypatch: pytest.MonkeyPatch, house: House, number: int) -> None:
@@ -305,22 +333,142 @@ def test_failed_seal_does_not_refuse_what_is_stored(
     assert house.rows("SELECT state FROM segment") == [("sealed",)]
 
 
-def test_second_intake_cannot_lose_what_the_first_stores(house: House, world: World) -> None:
-    """Two services on one store: one seals the other's segment, and a worker empties it."""
+def test_an_intake_leaves_the_segment_of_another_alone(house: House, world: World) -> None:
     device, release = Device(), world.current
     first, second = house.intake(), house.another_intake()
     first.store_batches([device.accepted(release, device.make(release, unknown=1))])
     second.seal_all()
+    assert house.rows("SELECT state FROM segment") == [("open",)]
+    first.store_batches([device.accepted(release, device.make(release, unknown=1))])
+    second.store_batches([device.accepted(release, device.make(release, unknown=1))])
+    assert house.rows("SELECT state, count(*) FROM segment GROUP BY state") == [("open", 2)]
+    process_all(house, world)
+    second.seal_all()
+    process_sealed(house, world)
+    assert house.rows("SELECT state, count(*) FROM voucher GROUP BY state") == [("processed", 3)]
+
+
+def test_an_intake_seals_the_segment_of_a_dead_one(house: House, world: World) -> None:
+    device, release = Device(), world.current
+    dead = house.another_intake()
+    dead.store_batches([device.accepted(release, device.make(release, unknown=1))])
+    dead._drop_writer()  # the process ended, and its lock with it
+    house.another_intake().seal_all()
+    assert house.rows("SELECT state FROM segment") == [("sealed",)]
+
+
+def test_a_segment_on_another_machine_is_left_alone(
+    house: House, world: World, tmp_path: Path
+) -> None:
+    device, release = Device(), world.current
+    dead = house.another_intake()
+    dead.store_batches([device.accepted(release, device.make(release, unknown=1))])
+    dead._drop_writer()
+    elsewhere = IntakeStore(
+        house.database, tmp_path / "elsewhere", house.crypter, house.limits, lambda: house.now
+    )
+    elsewhere.seal_all()
+    assert house.rows("SELECT state FROM segment") == [("open",)]
+
+
+def test_a_segment_that_was_sealed_under_its_writer_loses_nothing(
+    house: House, world: World
+) -> None:
+    """Whatever sealed it, and a worker emptied it: the next group goes to a new one."""
+    device, release = Device(), world.current
+    first = house.intake()
+    first.store_batches([device.accepted(release, device.make(release, unknown=1))])
+    house.execute("UPDATE segment SET state = 'sealed'")
     process_sealed(house, world)
     batch = device.accepted(release, device.make(release, unknown=1))
-    for _ in range(2):
-        try:
-            first.store_batches([batch])
-            break
-        except StoreError:
-            continue
+    with pytest.raises(StoreError):
+        first.store_batches([batch])
+    first.store_batches([batch])
     process_all(house, world)
     assert house.rows("SELECT state, count(*) FROM voucher GROUP BY state") == [("processed", 2)]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_intakes_get_one_id_at_the_same_moment(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    """Both looked before either wrote: one row counts, and the counters say what happened."""
+    device, release = Device(), world.current
+    ours = device.make(release, unknown=2)
+    theirs = [ours[0]] if same else device.make(release, unknown=1, ids=[ours[0].asset_id])
+    first, second = house.intake(), house.another_intake()
+    real = first._write_bodies
+
+    def write_later(fresh: object) -> object:
+        second.store_batches([device.accepted(release, theirs)])
+        return real(fresh)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(first, "_write_bodies", write_later)
+    assert first.store_batches([device.accepted(release, ours)]) == [None]
+    assert house.scalar(_WAITING) == 2
+    assert house.scalar("SELECT voucher_count FROM account") == 2
+    assert house.scalar("SELECT sum(voucher_count) FROM segment") == 2
+    assert _counter(house, "intake stored") == 2
+    assert _counter(house, "intake repeated" if same else "intake conflict") == 1
+    first.seal_all()
+    second.seal_all()
+    work, bodies = house.work(), []
+    while (held := work.lease_segment(house.now, 60)) is not None:
+        bodies += [one.body for one in work.read_segment(held)]
+    assert sorted(bodies) == sorted([theirs[0].body, ours[1].body])
+
+
+def test_many_intakes_at_once_store_everything_once(house: House, world: World) -> None:
+    device, release = Device(), world.current
+    batches = [device.accepted(release, device.make(release, unknown=2)) for _ in range(12)]
+    failures: list[BaseException] = []
+
+    def send(intake: IntakeStore) -> None:
+        try:
+            for batch in batches:
+                intake.store_batches([batch])
+        except BaseException as exc:  # noqa: BLE001  shown below
+            failures.append(exc)
+
+    threads = [threading.Thread(target=send, args=(house.another_intake(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert house.scalar(_WAITING) == 24
+    assert house.scalar("SELECT voucher_count FROM account") == 24
+    assert house.scalar("SELECT sum(voucher_count) FROM segment") == 24
+    assert _counter(house, "intake stored") == 24
+    assert _counter(house, "intake repeated") == 48
+
+
+def test_devices_are_limited(make_house: HouseMaker, world: World) -> None:
+    house, release = make_house(device_quota=2), world.current
+    first = Device()
+    devices = [first, Device(first.account), Device(first.account)]
+    batches = [one.accepted(release, one.make(release, unknown=1)) for one in devices]
+    refusals = [house.intake().store_batches([batch])[0] for batch in batches]
+    assert [type(one) for one in refusals] == [type(None), type(None), PolicyError]
+    assert house.scalar("SELECT count(*) FROM device") == 2
+    again = first.accepted(release, first.make(release, unknown=1))
+    assert house.another_intake().store_batches([again]) == [None]
+
+
+def test_marks_of_unknown_ids_count_against_the_quota(make_house: HouseMaker, world: World) -> None:
+    house, device, release = make_house(account_quota=3), Device(), world.current
+    sent = device.make(release, unknown=2)
+    intake = house.intake()
+    intake.store_batches([device.accepted(release, sent)])
+    intake.delete_vouchers(device.pseudonym, [os.urandom(16)])
+    assert house.scalar("SELECT voucher_count FROM account") == 3
+    with pytest.raises(PolicyError):
+        intake.delete_vouchers(device.pseudonym, [os.urandom(16), sent[0].asset_id])
+    # What is there is deleted whatever the quota says.
+    assert house.rows("SELECT state, count(*) FROM voucher GROUP BY state ORDER BY state") == [
+        ("deleted", 2),
+        ("waiting", 1),
+    ]
 
 
 def test_bodies_on_disk_are_sealed(house: House, world: World) -> None:

@@ -161,7 +161,7 @@ def test_a_segment_and_an_account_that_fail_end_nothing_else(
     assert house.cases().item_count(one.pseudonym) == 4
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise StoreError("the database is away")
 
 

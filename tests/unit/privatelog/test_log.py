@@ -76,8 +76,15 @@ def test_private_parts_are_sealed(room: Room) -> None:
     room.append(LogEntry("note.made", ALICE, CASE, private={"text": "words of a person"}))
     with room.database.transaction() as connection:
         row = connection.execute(select(private_entry)).one()
-    assert b"words" not in row.record + row.sealed_private
+    assert b"words" not in row.record + row.private_body
     assert "words" not in repr(room.log().read()) + repr(ENTRIES)
+
+
+def test_a_private_part_can_be_destroyed_and_the_log_stays_whole(room: Room) -> None:
+    room.append(*ENTRIES)
+    _write(room, 2, sealed_key=None)
+    assert room.log().read()[2].private is None
+    assert room.log().verify().size == 5
 
 
 def test_a_clock_set_back_does_not_set_the_log_back(room: Room) -> None:
@@ -160,9 +167,9 @@ TAMPERINGS = {
     "actor of a row": lambda room: _write(room, 1, actor=BOB),
     "subject of a row": lambda room: _write(room, 1, subject=OTHER),
     "entry of a row": lambda room: _write(room, 1, entry=bytes(32)),
-    "private part changed": lambda room: _write(room, 2, sealed_private=b"other"),
-    "private part removed": lambda room: _write(room, 2, sealed_private=None),
-    "private part added": lambda room: _write(room, 1, sealed_private=b"other"),
+    "private part changed": lambda room: _write(room, 2, private_body=b"other"),
+    "private part removed": lambda room: _write(room, 2, private_body=None),
+    "private part added": lambda room: _write(room, 1, private_body=b"other"),
     "first removed": lambda room: _remove(room, 0),
     "one removed": lambda room: _remove(room, 2),
     "last removed": lambda room: _remove(room, 4),

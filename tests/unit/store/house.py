@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.service.world import World, make_world
+from veilmatch.casework.case_store import CaseStore
 from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.secret import SecretBytes
 from veilmatch.store.blobs import Blobs
-from veilmatch.store.case_store import CaseStore
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 from veilmatch.workstore.work_store import WorkStore
