@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -121,6 +122,8 @@ def run_service(chosen: ServeConfiguration) -> None:
         say(f"serving on {scheme}://{host}:{port} (Ctrl-C stops)")
         take_over_logging(events)
         events.say("service started", port=port)
+        # uvicorn hands the signal on after it has stopped; being asked to stop is no failure.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
         uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listener])
         events.say("service stopped")
 
