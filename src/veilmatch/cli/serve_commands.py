@@ -14,8 +14,6 @@ import uvicorn
 from pydantic import SecretStr
 from starlette.routing import BaseRoute, Mount
 
-from veilmatch.admin.app import PREFIX, create_admin
-from veilmatch.admin.guard import AdminParts
 from veilmatch.cli.console import say
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import Surroundings, create_app, open_data, system_clock
@@ -67,6 +65,10 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
     if not chosen.administration:
         yield ()
         return
+    # Loaded only where it is wanted: it is most of what takes time at the start.
+    from veilmatch.admin.app import PREFIX, create_admin
+    from veilmatch.admin.guard import AdminParts
+
     settings = chosen.service_settings()
     database, crypter = open_data(settings.data, settings.database)
     parts = AdminParts(
