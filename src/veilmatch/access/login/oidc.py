@@ -26,7 +26,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from sqlalchemy import and_, select
 
-from veilmatch.access.login.sites import OidcSettings
+from veilmatch.access.login.sites import OidcSettings as OidcSettings
 from veilmatch.access.login.steps import LoginSteps, Step
 from veilmatch.access.sessions import Sessions, new_token
 from veilmatch.access.tables import operator

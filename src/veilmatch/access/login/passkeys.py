@@ -24,7 +24,7 @@ from webauthn.helpers.structs import (
 )
 
 from veilmatch.access.login.password import SECOND_FACTOR_STEP
-from veilmatch.access.login.sites import PasskeySite
+from veilmatch.access.login.sites import PasskeySite as PasskeySite
 from veilmatch.access.login.steps import LoginSteps, Step
 from veilmatch.access.operators import read_operator
 from veilmatch.access.roles import Principal, require_step_up
