@@ -15,8 +15,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select, update
 
 from veilmatch.casework.golden import draw_number
-from veilmatch.casework.history import CASE_ID_LEN, NOBODY, Desk, hold_case, move, open_case_key
-from veilmatch.casework.tables import case_event, review_case, review_item
+from veilmatch.casework.history import (
+    CASE_ID_LEN,
+    NOBODY,
+    Desk,
+    hold_case,
+    move,
+    open_case_key,
+    take_step,
+)
+from veilmatch.casework.tables import review_case, review_item
 from veilmatch.errors import ConfigError
 from veilmatch.opening.case import Opening
 from veilmatch.opening.unseal import OpenedItem
@@ -148,22 +156,9 @@ class CaseStore:
         detail: dict[str, Json] = {
             "sources": _all_sources(found),
             "second_hash": "absent" if found.agrees is None else "compared",
+            "min_shares": found.min_shares,
         }
-        place = desk.log.append(
-            connection, LogEntry("case.opened", NOBODY, case_id, {"number": 0, **detail})
-        )
-        connection.execute(
-            case_event.insert().values(
-                case_id=case_id,
-                number=0,
-                previous=None,
-                from_state=before.state.value,
-                to_state=after.state.value,
-                at=now,
-                actor=NOBODY,
-                log_place=place,
-            )
-        )
+        take_step(connection, desk, case_id, 0, before, after, NOBODY, detail)
         connection.execute(
             review_case.insert().values(
                 case_id=case_id,

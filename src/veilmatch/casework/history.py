@@ -168,7 +168,13 @@ def take_step(
     Raises:
         ProtocolError: Somebody else has moved the case.
     """
-    said: JsonObject = {"number": number, "from": before.state.value, **(detail or {})}
+    now = desk.clock()
+    said: JsonObject = {
+        "number": number,
+        "from": before.state.value,
+        "at": now,
+        **(detail or {}),
+    }
     place = desk.log.append(connection, LogEntry(f"case.{after.state.value}", actor, case_id, said))
     connection.execute(
         case_event.insert().values(
@@ -177,7 +183,7 @@ def take_step(
             previous=number - 1 if number else None,
             from_state=before.state.value,
             to_state=after.state.value,
-            at=desk.clock(),
+            at=now,
             actor=actor,
             log_place=place,
         )

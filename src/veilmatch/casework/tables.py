@@ -237,3 +237,12 @@ case_preservation = Table(
         name="case_preservation_kept",
     ),
 )
+
+public_numbers = Table(
+    "public_numbers",
+    metadata,
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), primary_key=True),
+    Column("period", Text, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+)

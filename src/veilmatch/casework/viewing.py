@@ -32,7 +32,7 @@ from veilmatch.review.exposure import (
 )
 from veilmatch.review.states import FIRST_CONFIRMED, CaseState
 from veilmatch.store import schema
-from veilmatch.transparency.entries.canonical import parse_json
+from veilmatch.transparency.entries.canonical import JsonObject, parse_json
 
 FetchOriginal = Callable[[bytes, bytes, ViewedPart], bytes]
 """Gets the file itself, or its metadata, from the platform: (account, asset id, part)."""
@@ -206,11 +206,11 @@ class Viewing:
         number: int,
         part: ViewedPart,
     ) -> None:
-        desk = self._desk
-        detail = LogEntry(
-            "case.viewed", person.operator_id, case_id, {"number": number, "part": part.value}
+        desk, now = self._desk, self._desk.clock()
+        detail: JsonObject = {"number": number, "part": part.value, "at": now}
+        place = desk.log.append(
+            connection, LogEntry("case.viewed", person.operator_id, case_id, detail)
         )
-        place = desk.log.append(connection, detail)
         connection.execute(
             case_view.insert().values(
                 case_id=case_id,
@@ -218,7 +218,7 @@ class Viewing:
                 reviewer=person.operator_id,
                 part=part.value,
                 weight=WEIGHTS[part.value],
-                at=desk.clock(),
+                at=now,
                 log_place=place,
             )
         )
