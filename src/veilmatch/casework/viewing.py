@@ -189,6 +189,38 @@ class Viewing:
         assert self._fetch is not None
         return self._fetch(account, item.asset_id, part)
 
+    def paint_covered(
+        self,
+        person: Principal,
+        case_id: bytes,
+        number: int,
+        cover: Callable[[bytes], bytes],
+    ) -> bytes:
+        """Give what is left of a derivative when it is covered: no view, so none is recorded.
+
+        Args:
+            person: Who holds the case.
+            case_id: Which case.
+            number: Which picture.
+            cover: Makes a tile from the derivative in which nothing can be recognised; its
+                result is all that leaves here.
+
+        Raises:
+            ConfigError: There is no such picture in this case for this person.
+            PolicyError: This person does not hold the case.
+
+        Source: spec/65-review.md rule V-4.
+        """
+        require_role(person, Role.REVIEWER, Role.LEAD)
+        desk = self._desk
+        with desk.database.transaction() as connection:
+            loaded = hold_case(connection, desk, case_id)
+            require_holder(loaded, person, desk.clock())
+            item = self._item(connection, person, case_id, number)
+            if item.golden_id is not None:
+                return cover(read_golden(connection, desk, item.golden_id))
+            return cover(self._open_derivative(connection, loaded, item))
+
     def _item(
         self, connection: Connection, person: Principal, case_id: bytes, number: int
     ) -> Row[Any]:

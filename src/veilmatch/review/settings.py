@@ -55,6 +55,7 @@ class Preferences:
         is_grey: Show in shades of grey.
         reveal_steps: In how many steps a picture is revealed, 1 to 4; more is gentler.
         tile_px: Side of a tile: 64, 96, 128, 160 or 256 pixels.
+        has_keys: Single keys act on pages; a matter of taste, not of protection.
 
     Raises:
         ConfigError: A value is out of range.
@@ -64,6 +65,7 @@ class Preferences:
     is_grey: bool = True
     reveal_steps: int = 3
     tile_px: int = 128
+    has_keys: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.blur_px <= _BLUR_MAX:
@@ -84,6 +86,7 @@ class Preferences:
             is_grey=self.is_grey or organisation.is_grey,
             reveal_steps=max(self.reveal_steps, organisation.reveal_steps),
             tile_px=min(self.tile_px, organisation.tile_px),
+            has_keys=self.has_keys,
         )
 
 
@@ -92,7 +95,7 @@ def parse_preferences(value: Mapping[str, object]) -> Preferences:
     chosen: dict[str, int | bool] = {}
     for one in fields(Preferences):
         given = value.get(one.name, getattr(Preferences(), one.name))
-        wants_flag = one.name == "is_grey"
+        wants_flag = isinstance(getattr(Preferences(), one.name), bool)
         if not isinstance(given, int) or isinstance(given, bool) != wants_flag:
             raise ConfigError("a preference has another type", setting=one.name)
         chosen[one.name] = given
