@@ -11,7 +11,14 @@ from sqlalchemy import MetaData
 
 from veilmatch.store import schema
 
-ROOMS_WITH_TABLES = ("veilmatch.reporting.tables", "veilmatch.shards.tables")
+ROOMS_WITH_TABLES = (
+    "veilmatch.access.tables",
+    "veilmatch.actions.tables",
+    "veilmatch.casework.tables",
+    "veilmatch.privatelog.tables",
+    "veilmatch.reporting.tables",
+    "veilmatch.shards.tables",
+)
 
 
 def load_tables() -> MetaData:
