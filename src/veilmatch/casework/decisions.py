@@ -14,8 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.casework.golden import score_golden
-from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move
-from veilmatch.casework.judgements import pack_judgement
+from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move, pack_judgement
 from veilmatch.casework.queue import drop_claim, require_holder
 from veilmatch.casework.tables import case_decision, review_item
 from veilmatch.casework.viewing import count_views, state_of

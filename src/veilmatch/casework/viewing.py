@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select
 
 from veilmatch.access.roles import Principal, Role, require_role
-from veilmatch.casework.case_store import open_item
 from veilmatch.casework.golden import read_golden
 from veilmatch.casework.history import Desk, Loaded, hold_case
+from veilmatch.casework.openings import open_item
 from veilmatch.casework.queue import require_holder
 from veilmatch.casework.tables import case_view, review_case, review_item
 from veilmatch.errors import ConfigError, PolicyError

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, and_, select, update
 
 from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.casework.after.actions import Actions
-from veilmatch.casework.case_store import open_item
 from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move
+from veilmatch.casework.openings import open_item
 from veilmatch.casework.queue import drop_claim, require_holder
 from veilmatch.casework.tables import case_appeal, case_decision, case_feedback, review_case
 from veilmatch.errors import ConfigError, DuplicateError, InputError, PolicyError, StoreError
