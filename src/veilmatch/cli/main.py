@@ -47,6 +47,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "host_commands": ("client",),
     "client_commands": ("client",),
     "report_commands": ("report",),
+    "review_commands": ("review",),
+    "transparency_commands": ("transparency",),
     "demo_commands": ("demo",),
     "picture_commands": ("pictures",),
     "hash_commands": ("hash",),
