@@ -48,6 +48,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "admin_commands": ("admin",),
     "client_commands": ("client",),
     "report_commands": ("report",),
+    "review_commands": ("review",),
+    "transparency_commands": ("transparency",),
     "demo_commands": ("demo",),
     "picture_commands": ("pictures",),
     "hash_commands": ("hash",),
