@@ -7,12 +7,11 @@ door is listed in ``DOORS``; a test goes through all of them with every role.
 from __future__ import annotations
 
 from starlette.applications import Starlette
-from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from veilmatch.console.guard import Door, Guard, Visit
@@ -100,10 +99,6 @@ class ConsoleRoute(BaseRoute):
             if first in _PREFIXES:
                 return Match.FULL, {}
         return Match.NONE, {}
-
-    def url_path_for(self, name: str, /, **path_params: object) -> URLPath:
-        """Refuse: nobody outside names a page of the console."""
-        raise NoMatchFound(name, path_params)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""

@@ -21,7 +21,7 @@ from veilmatch.casework.measures.figures import Measures
 from veilmatch.casework.measures.preferences import PreferenceStore
 from veilmatch.casework.queue import Queue, require_holder
 from veilmatch.casework.viewing import FetchOriginal, Viewing, count_views
-from veilmatch.console.report_form import FormSource, ReporterProfile
+from veilmatch.console.forms.report_form import FormSource, ReporterProfile
 from veilmatch.errors import ConfigError, PolicyError
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.review.case import Escalated

@@ -53,6 +53,8 @@ _LINKS: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("Figures", "/review/figures", frozenset({Role.REVIEWER, Role.LEAD, Role.AUDITOR})),
     ("Preferences", "/review/preferences", frozenset({Role.REVIEWER, Role.LEAD})),
 )
+# A case belongs to the queue, though its address does not say so.
+_BELOW = {name: place + "/" for name, place, _ in _LINKS} | {"Queue": "/review/cases/"}
 
 
 @functools.cache
@@ -133,7 +135,7 @@ def _links(visit: Visit) -> Iterable[Link]:
         return ()
     roles, address = visit.principal.roles, visit.address
     return [
-        Link(name, place, address == place or address.startswith(place + "/"))
+        Link(name, place, address == place or address.startswith((place + "/", _BELOW[name])))
         for name, place, allowed in _LINKS
         if roles & allowed
     ]
