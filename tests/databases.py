@@ -37,6 +37,7 @@ class Cluster:
         if not self.template:
             self.template = self._create(None)
             migrated = Database(self.url_of(self.template))
+            migrated.migrate()
             migrated.create_missing()
             migrated.close()
         return self.url_of(self._create(self.template))

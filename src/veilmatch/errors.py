@@ -22,9 +22,11 @@ Error:
     │   ├─ TooFewSharesError     (.have .need)
     │   └─ OverloadError         more synthetics than detection can remove
     ├─ PolicyError               a person or role may not do this
+    │   ├─ SessionError          nobody is logged in
     │   └─ LimitError            over a limit for now     (.retry_after_s)
     ├─ UnavailableError          try again
     │   ├─ StoreError
+    │   │   └─ LeaseError         another worker has what this one held
     │   └─ NetworkError
     └─ InternalError             our bug
 
@@ -150,6 +152,12 @@ class PolicyError(Error):
     """A person or role may not do this."""
 
 
+class SessionError(PolicyError):
+    """Nobody is logged in: no session, or one that is over."""
+
+    hint_default = "log in again"
+
+
 class LimitError(PolicyError):
     """Over a limit for now; ``retry_after_s`` says in how many seconds to try again."""
 
@@ -164,6 +172,10 @@ class UnavailableError(Error):
 
 class StoreError(UnavailableError):
     """The database or the blob store failed."""
+
+
+class LeaseError(StoreError):
+    """A lease was lost to another worker; nothing of this step was kept."""
 
 
 class NetworkError(UnavailableError):

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from veilmatch.access.operators import principal_of
 from veilmatch.access.roles import Principal
 from veilmatch.access.tables import operator, operator_session
-from veilmatch.errors import PolicyError
+from veilmatch.errors import SessionError
 from veilmatch.store.database import Database
 
 TOKEN_LEN = 32
@@ -77,10 +77,10 @@ class Sessions:
         """Return whose session it is.
 
         Raises:
-            PolicyError: Unknown, closed, too old, idle too long, or the account is disabled.
+            SessionError: Unknown, closed, too old, idle too long, or the account is disabled.
         """
         if not 0 < len(token) <= _MAX_TOKEN_TEXT:
-            raise PolicyError("there is no such session", hint="log in again")
+            raise SessionError("there is no such session")
         digest, now = digest_of(token), self._clock()
         session = operator_session.c
         with self._database.transaction() as connection:
@@ -96,7 +96,7 @@ class Sessions:
                 )
             ).first()
             if row is None:
-                raise PolicyError("there is no such session", hint="log in again")
+                raise SessionError("there is no such session")
             if now - row.seen_at >= _SEEN_EVERY_S:
                 _change(connection, digest, seen_at=now)
         return principal_of(row, row.stepped_up_at)

@@ -17,7 +17,7 @@ from sqlalchemy import (
     false,
 )
 
-from veilmatch.store.schema import metadata
+from veilmatch.store.schema import metadata, sealed_as
 
 operator = Table(
     "operator",
@@ -27,7 +27,7 @@ operator = Table(
     Column("state", Text, nullable=False),  # active, disabled
     Column("created_at", BigInteger, nullable=False),
     Column("password_hash", Text),  # argon2id
-    Column("sealed_totp", LargeBinary),
+    Column("sealed_totp", LargeBinary, info=sealed_as("totp", lambda row: row.operator_id)),
     Column("totp_step", BigInteger, nullable=False, server_default="0"),  # last one used
     Column("issuer", Text),  # OpenID Connect
     Column("subject", Text),
@@ -71,7 +71,7 @@ login_step = Table(
     Column("token_digest", LargeBinary(32), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("operator_id", LargeBinary(16)),
-    Column("sealed_state", LargeBinary),
+    Column("sealed_state", LargeBinary, info=sealed_as("state", lambda row: row.token_digest)),
     Column("expires_at", BigInteger, nullable=False),
     Index("login_step_by_expiry", "expires_at"),
 )

@@ -16,7 +16,10 @@ from sqlalchemy import (
     false,
 )
 
-from veilmatch.store.schema import metadata
+from veilmatch.store.schema import metadata, sealed_as
+
+# The previous secret was sealed as the current one, and stays so.
+_SECRET = sealed_as("secret", lambda row: row.endpoint_id)
 
 action_endpoint = Table(
     "action_endpoint",
@@ -26,8 +29,8 @@ action_endpoint = Table(
     Column("scheme", Text, nullable=False),  # v1: HMAC-SHA-256, v1a: Ed25519
     Column("state", Text, nullable=False),  # active, disabled
     Column("created_at", BigInteger, nullable=False),
-    Column("sealed_secret", LargeBinary, nullable=False),
-    Column("sealed_previous", LargeBinary),  # signs beside the new one until previous_until
+    Column("sealed_secret", LargeBinary, nullable=False, info=_SECRET),
+    Column("sealed_previous", LargeBinary, info=_SECRET),  # signs, too, until previous_until
     Column("previous_until", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("scheme IN ('v1', 'v1a')", name="action_endpoint_scheme"),
     CheckConstraint("state IN ('active', 'disabled')", name="action_endpoint_state"),

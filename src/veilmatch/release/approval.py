@@ -13,7 +13,7 @@ from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import (
     PUBLIC_KEY_LEN,
     SIGNATURE_LEN,
-    SigningKey,
+    Signer,
     verify_signature,
 )
 from veilmatch.wire import Fields, Json, parse_json, to_canonical_json
@@ -30,7 +30,7 @@ class Approval:
     signature: bytes
 
 
-def sign_approval(key: SigningKey, release_id: bytes) -> Approval:
+def sign_approval(key: Signer, release_id: bytes) -> Approval:
     """Approve a release. The provider runs it, after its own checks."""
     return Approval(key.public_key, key.sign(_PURPOSE, release_id))
 

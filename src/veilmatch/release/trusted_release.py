@@ -4,7 +4,7 @@ The checks, once, as numbers; each block below repeats its number:
 
  1. the manifest parses: canonical form, this protocol version, this suite
  2. the image hash and its preprocessing are the ones this client runs
- 3. the parameters lie within what this client accepts
+ 3. the parameters lie within what this client accepts; a calibration supports its claim
  4. the epoch is not lower than that of the release in use
  5. the release has not expired, and is not from the future
  6. the table file has the length and header that the manifest asks for
@@ -57,6 +57,7 @@ class TrustPolicy:
         preprocessing: The ``describe()`` of this client's hasher, compared whole.
         algorithm: Its name.
         content_class: What the lists may hold.
+        needs_calibration: Whether a release that claims nothing of false matches is refused.
     """
 
     providers: tuple[HashProvider, ...]
@@ -67,6 +68,7 @@ class TrustPolicy:
     max_ad_len: int = 10_240
     max_probes: int = 16
     content_class: str = "csam"
+    needs_calibration: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +109,10 @@ def _check_parameters(manifest: Manifest, policy: TrustPolicy) -> None:
         raise ParameterError("the release asks for fewer jurisdictions than this client")
     if manifest.content_class != policy.content_class:
         raise ParameterError("the release is for another class of content")
+    if manifest.calibration is not None:
+        manifest.calibration.verify(parameters.min_shares, parameters.probes)
+    elif policy.needs_calibration:
+        raise ParameterError("the release claims nothing of its false matches")
     jurisdictions = {source.provider.jurisdiction for source in manifest.sources}
     if len(jurisdictions) < parameters.min_jurisdictions:
         raise ParameterError("the release names lists of too few jurisdictions")

@@ -5,12 +5,11 @@
 3. Bytes in flight: together no more than fit in memory.
 4. Account, by the key in the body's first bytes: how often it may ask. Nothing is charged
    before the signature is verified, so nobody uses up what belongs to somebody else.
-5. After the signature: suspension, revocation, rate, devices, the day's quota.
+5. After the signature: suspension, revocation, rate, the day's quota.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,34 +101,28 @@ class Admission:
         wait = self._accounts.wait_of(derive_pseudonym(head[_KEY_AT:HEAD_LEN]))
         return problems.busy(wait) if wait else None
 
-    async def admit_batch(self, identity: DeviceIdentity, length: int) -> None:
+    def admit_batch(self, identity: DeviceIdentity, length: int) -> None:
         """Check a verified batch. Raises PolicyError or LimitError."""
         account = identity.account
         if self._gate.is_suspended(account):
             raise PolicyError("the account is suspended")
-        device_key_id = await self._admit(identity, account)
-        if not self._usage.knows_device(account, device_key_id) and not await asyncio.to_thread(
-            self._usage.may_add_device, account, device_key_id
-        ):
-            raise PolicyError("the account has as many devices as it may have")
+        self._admit(identity, account)
         self._refuse_after(self._usage.add_body(account, length), problems.QUOTA_TEXT)
 
-    async def admit_deletion(self, identity: DeviceIdentity, count: int) -> None:
+    def admit_deletion(self, identity: DeviceIdentity, count: int) -> None:
         """Check a verified deletion; a suspended account may still delete.
 
         Raises:
             PolicyError, LimitError.
         """
         account = identity.account
-        await self._admit(identity, account)
+        self._admit(identity, account)
         self._refuse_after(self._usage.add_deletions(account, count), problems.QUOTA_TEXT)
 
-    async def _admit(self, identity: DeviceIdentity, account: bytes) -> bytes:
-        device_key_id = derive_key_id(identity.device_public_key)
-        if self._gate.is_revoked(account, device_key_id):
+    def _admit(self, identity: DeviceIdentity, account: bytes) -> None:
+        if self._gate.is_revoked(account, derive_key_id(identity.device_public_key)):
             raise PolicyError("the device was revoked")
         self._refuse_after(self._accounts.take(account), "too many batches")
-        return device_key_id
 
     @staticmethod
     def _refuse_after(wait_s: int, message: str) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,6 +17,8 @@ from starlette.routing import BaseRoute, Route
 from veilmatch.access.gate.snapshot import Gate
 from veilmatch.access.gate.usage import Usage
 from veilmatch.errors import Error, UnavailableError
+from veilmatch.intakestore.intake_store import IntakeStore
+from veilmatch.intakestore.retention import Collector
 from veilmatch.privatelog.log import PrivateLog
 from veilmatch.service import problems
 from veilmatch.service.accounts import Accounts
@@ -27,14 +30,13 @@ from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.setup.health import Health
 from veilmatch.service.watch.events import Events, describe_fault
 from veilmatch.service.watch.metrics import Metrics, Watch
-from veilmatch.store.crypter import load_crypter
+from veilmatch.store.blobs import open_blobs
+from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
-from veilmatch.store.intake_store import IntakeStore
 from veilmatch.store.release_site import check_site
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
-_TIMER_S = 0.5
-_UPKEEP_S = 1.0
+_TIMER_S, _COLLECT_S, _UPKEEP_S = 0.5, 60.0, 1.0
 
 
 def system_clock() -> int:
@@ -42,11 +44,31 @@ def system_clock() -> int:
     return int(time.time())
 
 
-async def _seal_by_age(store: IntakeStore) -> None:
+async def _repeat(step: Callable[[], object], every_s: float) -> None:
     while True:
-        await asyncio.sleep(_TIMER_S)
+        await asyncio.sleep(every_s)
         with suppress(UnavailableError):  # tried again at the next tick; intake reports it too
-            await asyncio.to_thread(store.seal_due)
+            await asyncio.to_thread(step)
+
+
+def open_data(data: Path, url: str | None) -> tuple[Database, Crypter]:
+    """Open the database and the keys of a store.
+
+    Args:
+        data: The store's folder: store key, segments, and without a URL the database.
+        url: The PostgreSQL server, already migrated.
+
+    Raises:
+        ConfigError: The key is missing, or the database is not ours or not of this version.
+        StoreError: It cannot be opened.
+    """
+    if url:
+        crypter, database = load_crypter(data / STORE_KEY, make=False), Database(url)
+        database.require_current()
+        return database, crypter
+    # The key before the database: where there is a database, its key is there or was lost.
+    crypter = load_crypter(data / STORE_KEY, make=not (data / DATABASE).exists())
+    return Database(data / DATABASE), crypter
 
 
 async def _keep_up(upkeep: Callable[[], None], metrics: Metrics, events: Events) -> None:
@@ -90,14 +112,12 @@ class _Parts:
     """The service's parts, put together."""
 
     def __init__(self, settings: ServiceSettings, around: Surroundings) -> None:
-        site = check_site(settings.site)
-        # The key before the database: where there is a database, its key is there or was lost.
-        fresh = not (settings.data / DATABASE).exists()
-        crypter = load_crypter(settings.data / STORE_KEY, make=fresh)
-        self.database, clock = Database(settings.data / DATABASE), around.clock
-        self.store = IntakeStore(
-            self.database, settings.data / SEGMENTS, crypter, settings.limits, clock
-        )
+        site, clock = check_site(settings.site), around.clock
+        blobs = open_blobs(settings.blobs) if settings.blobs else None
+        self.database, crypter = open_data(settings.data, settings.database)
+        folder = settings.data / SEGMENTS
+        self.store = IntakeStore(self.database, folder, crypter, settings.limits, clock, blobs)
+        self.collector = Collector(self.database, folder, settings.retention, clock, blobs)
         self.commit = GroupCommit(self.store, settings.gather_ms / 1000, settings.group_count)
         self.releases = ReleaseFiles(site)
         self.gate = Gate(self.database, clock)
@@ -159,16 +179,22 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
         parts.gate.refresh()
         parts.usage.forget_old()
         parts.commit.start()
-        timer = asyncio.create_task(_seal_by_age(parts.store))
-        upkeep = asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events))
+        timers = [
+            asyncio.create_task(_repeat(parts.store.seal_due, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.store.upload_sealed, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.collector.run, _COLLECT_S)),
+            asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events)),
+        ]
         try:
             yield
         finally:
-            timer.cancel()
-            upkeep.cancel()
+            for timer in timers:
+                timer.cancel()
             await parts.commit.stop()
             parts.store.seal_all()
             parts.usage.flush()
+            with suppress(UnavailableError):  # the next process here takes what is left along
+                parts.store.upload_sealed()
             parts.database.close()
 
     watch = Middleware(Watch, metrics=around.metrics, events=around.events)

@@ -10,12 +10,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from veilmatch.ingest.accept import accept_deletion, accept_vouchers
+from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.service import problems
 from veilmatch.service.admission import HEAD_LEN, Admission
 from veilmatch.service.group_commit import GroupCommit
 from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.service.watch.metrics import Metrics
-from veilmatch.store.intake_store import IntakeStore
 
 _Handler = Callable[[bytes], Awaitable[Response]]
 _MAGICS = (b"VMB1", b"VMD1")
@@ -124,14 +124,14 @@ class Intake:
 
     async def _post(self, body: bytes) -> Response:
         batch = accept_vouchers(body, self._releases.layouts())
-        await self._admission.admit_batch(batch.identity, len(body))
+        self._admission.admit_batch(batch.identity, len(body))
         await self._commit.store(batch)
         self._metrics.count_vouchers(len(batch.vouchers))
         return Response(status_code=204)
 
     async def _delete(self, body: bytes) -> Response:
         batch = accept_deletion(body)
-        await self._admission.admit_deletion(batch.identity, len(batch.asset_ids))
+        self._admission.admit_deletion(batch.identity, len(batch.asset_ids))
         account = batch.identity.account
         await asyncio.to_thread(self._store.delete_vouchers, account, batch.asset_ids)
         self._metrics.count_deletions(len(batch.asset_ids))

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from veilmatch.access.gate.usage import Quotas
+from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.service.admission import AdmissionLimits
-from veilmatch.store.intake_store import IntakeLimits
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class ServiceSettings:
     """What one service process needs to know.
 
     Attributes:
-        data: Folder of the store: database, segments, store key.
+        data: Folder of the store: store key, segments, and the embedded database.
         site: Folder of public release files.
         max_body_len: Largest request body, bytes.
         max_in_flight_len: Bodies held in memory at once, bytes; beyond it 429.
@@ -27,6 +27,10 @@ class ServiceSettings:
         admission: How often one may ask, and whether only platforms may upload.
         quotas: What an account may use a day, and how many devices it may have.
         access_log: Log every request; refusals and answers alike, without addresses.
+        database: URL of a PostgreSQL server; without one the database is a file in ``data``.
+        blobs: Where sealed segments go, for workers on other machines: a folder or
+            ``s3://bucket/prefix``.
+        retention: How long anything is kept.
     """
 
     data: Path
@@ -41,3 +45,6 @@ class ServiceSettings:
     admission: AdmissionLimits = field(default_factory=AdmissionLimits)
     quotas: Quotas = field(default_factory=Quotas)
     access_log: bool = False
+    database: str | None = None
+    blobs: str | None = None
+    retention: RetentionLimits = field(default_factory=RetentionLimits)

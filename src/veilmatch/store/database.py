@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from veilmatch.errors import ConfigError, StoreError
 from veilmatch.store import schema
 from veilmatch.store.files import PRIVATE_MODE
-from veilmatch.store.statements import insert
+from veilmatch.store.statements import insert, register_packed_array
 
 APPLICATION_ID = 0x564D5354  # "VMST"
 _BUSY_MS = 30_000
+_SHARDS = 16
+_version = Table("alembic_version", MetaData(), Column("version_num", Text))
 
 
 def _configure(connection: Any, _record: object) -> None:
@@ -50,6 +66,29 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _read_revision(connection: Connection) -> str | None:
+    """Read the migration reached, without loading Alembic: every command does this."""
+    if not inspect(connection).has_table(_version.name):
+        return None
+    found: str | None = connection.execute(select(_version.c.version_num)).scalar()
+    return found
+
+
+def _upgrade(connection: Connection) -> list[str]:
+    from veilmatch.store.migrations.upgrade import upgrade  # Alembic, only where it is needed
+
+    return upgrade(connection)
+
+
+def newer() -> ConfigError:
+    """Build the refusal of a database of a newer version."""
+    return ConfigError(
+        "the database is of another version of Veilmatch",
+        setting="data",
+        hint="use the newer program, or bring back the backup from before it",
+    )
+
+
 def is_url(place: Path | str) -> bool:
     """Say whether a place is a PostgreSQL server's URL and not a file."""
     return isinstance(place, str) and place.startswith(("postgresql://", "postgres://"))
@@ -77,6 +116,7 @@ def _postgres_engine(url: str) -> Engine:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError) as exc:
         raise ConfigError("the database's URL does not parse", setting="database") from exc
+    register_packed_array()
     return create_engine(
         parsed,
         hide_parameters=True,
@@ -100,8 +140,8 @@ def _unusable(place: Path | None) -> StoreError:
 class Database:
     """Opens the store's database.
 
-    A file is SQLite, embedded: its tables are made where they are missing. A URL
-    (``postgresql://…``) is a server.
+    A file is SQLite, embedded: it migrates itself. A URL (``postgresql://…``) is a server:
+    ``veilmatch admin migrate`` does it, and every role calls ``require_current`` first.
 
     Args:
         place: The SQLite file, or the server's URL.
@@ -116,8 +156,7 @@ class Database:
         self._engine = _postgres_engine(str(place)) if path is None else _sqlite_engine(path)
         try:
             if self.is_embedded:
-                self.create_missing()
-                self._check_version()
+                self._prepare()
         except StoreError as exc:
             self._engine.dispose()
             raise _unusable(path) from exc
@@ -125,22 +164,50 @@ class Database:
             self._engine.dispose()
             raise
 
+    def _prepare(self) -> None:
+        """Migrate an embedded database, then make what has no migration yet."""
+        with self.transaction() as connection:
+            if _read_revision(connection) != schema.HEAD:
+                _upgrade(connection)
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        self.create_missing()
+
     def create_missing(self) -> None:
-        """Make the tables that are declared and not there."""
+        """Make the declared tables that are not there; on a server, ``migrate`` does it."""
         with self.transaction() as connection:
             schema.metadata.create_all(connection)
-            if self.is_embedded:
-                connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
-    def _check_version(self) -> None:
+    def migrate(self) -> list[str]:
+        """Bring the tables to this version: all steps or none. Returns the steps taken.
+
+        Raises:
+            ConfigError: The database is of a newer version. StoreError: It cannot be changed.
+        """
         with self.transaction() as connection:
-            row = connection.execute(select(schema.schema_version.c.version)).first()
-            if row is None:
-                connection.execute(
-                    schema.schema_version.insert().values(version=schema.SCHEMA_VERSION)
-                )
-            elif row.version != schema.SCHEMA_VERSION:
-                raise ConfigError("the database is of another version of Veilmatch", setting="data")
+            if not self.is_embedded:  # two at once: the second finds nothing to do
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID})")
+            return _upgrade(connection)
+
+    def require_current(self) -> None:
+        """Refuse a server whose tables are not of this version; called by every role.
+
+        Raises:
+            ConfigError: Not migrated, or of a newer version. StoreError: It is not there.
+        """
+        try:
+            with self.transaction() as connection:
+                reached = _read_revision(connection)
+        except StoreError:
+            raise _unusable(None) from None
+        if reached == schema.HEAD:
+            return
+        if reached is None or reached < schema.HEAD:
+            raise ConfigError(
+                "the database has not been migrated to this version",
+                setting="database",
+                hint="run veilmatch admin migrate once, with every service stopped",
+            )
+        raise newer()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -163,10 +230,12 @@ class Database:
 def add_to_counter(connection: Connection, name: str, amount: int) -> None:
     """Add to a counter inside a transaction."""
     if amount:
-        statement = insert(connection, schema.counter).values(name=name, value=amount)
+        # On a server several processes count at once: they would wait for one row.
+        shard = 0 if connection.dialect.name == "sqlite" else secrets.randbelow(_SHARDS)
+        statement = insert(connection, schema.counter)
         connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[schema.counter.c.name],
+            statement.values(name=name, shard=shard, value=amount).on_conflict_do_update(
+                index_elements=[schema.counter.c.name, schema.counter.c.shard],
                 set_={"value": schema.counter.c.value + amount},
             )
         )
@@ -174,6 +243,7 @@ def add_to_counter(connection: Connection, name: str, amount: int) -> None:
 
 def read_counters(database: Database) -> dict[str, int]:
     """Read all counters."""
+    counter = schema.counter.c
+    query = select(counter.name, func.sum(counter.value)).group_by(counter.name)
     with database.transaction() as connection:
-        rows = connection.execute(select(schema.counter.c.name, schema.counter.c.value))
-        return {row.name: row.value for row in rows}
+        return {name: int(value) for name, value in connection.execute(query)}

@@ -12,8 +12,8 @@ import pytest
 
 from tests.integration.service.processes import Service
 from tests.unit.cli.conftest import Refused, refused, snapshot
+from veilmatch.cli.key_files import load_provider_key
 from veilmatch.cli.main import run
-from veilmatch.cli.provider_commands import load_provider_key
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.jobs.key_provider import FileKeyProvider

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from sqlalchemy import select
 
@@ -21,7 +19,6 @@ from veilmatch.access.gate.usage import DAY_S, Quotas, Usage, read_usage
 from veilmatch.access.sessions import digest_of
 from veilmatch.access.tables import platform_credential
 from veilmatch.errors import ConfigError
-from veilmatch.store import schema
 from veilmatch.store.database import Database
 
 ANNA, BEN = b"a" * 16, b"b" * 16
@@ -163,19 +160,3 @@ def test_usage_is_counted_across_processes(database: Database, clock: Clock) -> 
     one.forget_old()
     with database.transaction() as connection:
         assert read_usage(connection, BEN, (clock.now - wait) // DAY_S - 9) == (0, 0)
-
-
-def test_devices_are_limited(database: Database, clock: Clock) -> None:
-    usage = Usage(database, Quotas(devices=2), clock)
-    ids = [os.urandom(8) for _ in range(3)]
-    for one in ids[:2]:
-        assert not usage.knows_device(ANNA, one)
-        assert usage.may_add_device(ANNA, one)
-        assert usage.knows_device(ANNA, one)
-        with database.transaction() as connection:
-            connection.execute(
-                schema.device.insert().values(account=ANNA, device_key_id=one, public_key=bytes(32))
-            )
-    assert not usage.may_add_device(ANNA, ids[2])
-    assert usage.may_add_device(ANNA, ids[0])
-    assert usage.may_add_device(BEN, ids[2])

@@ -16,7 +16,6 @@ from veilmatch.casework.after.feedback import (
     FeedbackSender,
     FeedbackSettings,
 )
-from veilmatch.casework.case_store import Source
 from veilmatch.casework.tables import case_appeal, case_decision, case_feedback
 from veilmatch.errors import ConfigError, DuplicateError, InputError, PolicyError
 from veilmatch.hashing.hasher import ImageHash
@@ -184,7 +183,6 @@ def _wrong_match() -> OpenedItem:
 
 
 def test_a_wrong_match_is_told_and_does_not_match_again(office: Office, tmp_path: Path) -> None:
-    assert Source("north", "DE")
     lists = _lists(tmp_path / "lists")
     house = office.house
     case_id = house.open_case(_wrong_match(), account=ACCOUNT)

@@ -22,6 +22,7 @@ from veilmatch.errors import (
 )
 from veilmatch.hazmat.proof import Proof, prove_knowledge
 from veilmatch.release.approval import approvals_to_bytes, sign_approval
+from veilmatch.release.calibration import Calibration, Claim, Counts, calibrate
 from veilmatch.release.manifest import Manifest, derive_release_id, parse_manifest
 from veilmatch.release.trusted_release import (
     CLOCK_SKEW_S,
@@ -103,6 +104,23 @@ def test_check_3_the_default_policy_accepts_nothing_below_31() -> None:
 def test_check_3_the_lists_come_from_enough_jurisdictions() -> None:
     with pytest.raises(ParameterError, match="too few jurisdictions"):
         _verify(**_with_manifest(sources=GOOD.manifest.sources[:1]))
+
+
+def _calibrated(claim: Claim) -> Calibration:
+    counts = Counts(30_000, 0, 30_000, 0)
+    made = {"tested": 6, "probes": 64, "effective_bits": 66.0, "min_shares": 4}
+    return calibrate(bytes(32), counts, claim=claim, **made)  # type: ignore[arg-type]
+
+
+def test_check_3_a_calibration_supports_its_claim() -> None:
+    modest, bold = _calibrated(Claim(1e-3, 1000, 1)), _calibrated(Claim(1e-12, 1000, 1))
+    strict = replace(HOUSE.policy, needs_calibration=True)
+    release = _verify(**_with_manifest(calibration=modest), policy=strict)
+    assert release.manifest.calibration == modest
+    with pytest.raises(ParameterError, match="declared target"):
+        _verify(**_with_manifest(calibration=bold))
+    with pytest.raises(ParameterError, match="claims nothing"):
+        _verify(policy=strict)
 
 
 def test_check_4_no_way_back() -> None:

@@ -14,11 +14,12 @@ import pytest
 from tests.integration.service.world import Device, World
 from tests.unit.service.conftest import Player, Running
 from veilmatch.errors import ConfigError, Error, StoreError
+from veilmatch.intakestore.intake_store import IntakeStore
+from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.service import problems
 from veilmatch.service.app import create_app
 from veilmatch.service.intake import InFlight
 from veilmatch.service.settings import ServiceSettings
-from veilmatch.store.intake_store import IntakeLimits, IntakeStore
 from veilmatch.store.segments import SegmentWriter
 
 

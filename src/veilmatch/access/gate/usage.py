@@ -1,27 +1,25 @@
-"""What an account has used today, and how many devices it has.
+"""What an account has used today.
 
 Counted in memory and added to the database every second, for all processes together. A
 process may let an account pass its daily limit by what arrives within that second; the rate
-of requests bounds that. The number of vouchers is counted exactly, with the vouchers.
+of requests bounds that. Vouchers and devices are counted exactly,
+in the transaction that stores them.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import Connection, and_, delete, select
 
 from veilmatch.access.tables import account_usage
-from veilmatch.store import schema
 from veilmatch.store.database import Database
 from veilmatch.store.statements import insert
 
 DAY_S = 86_400
 _KEEP_DAYS = 7
-_MAX_DEVICES = 100_000
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,10 @@ class Quotas:
     Attributes:
         bytes_per_day: Bytes of batches.
         deletions_per_day: Deletion marks.
-        devices: Device keys.
     """
 
     bytes_per_day: int = 64 << 30
     deletions_per_day: int = 1_000_000
-    devices: int = 64
 
 
 @dataclass
@@ -60,7 +56,6 @@ class Usage:
         self._database, self._quotas, self._clock = database, quotas, clock
         self._day = clock() // DAY_S
         self._used: dict[bytes, _Used] = {}
-        self._devices: OrderedDict[bytes, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def add_body(self, account: bytes, length: int) -> int:
@@ -125,29 +120,6 @@ class Usage:
                     account_usage.c.day < self._clock() // DAY_S - _KEEP_DAYS
                 )
             )
-
-    def knows_device(self, account: bytes, device_key_id: bytes) -> bool:
-        """Say whether the device was seen lately; then it need not be looked up."""
-        return account + device_key_id in self._devices
-
-    def may_add_device(self, account: bytes, device_key_id: bytes) -> bool:
-        """Look up whether a device is known or one more fits; remembers it if so."""
-        table = schema.device.c
-        with self._database.transaction() as connection:
-            known = connection.execute(
-                select(table.account).where(
-                    and_(table.account == account, table.device_key_id == device_key_id)
-                )
-            ).first()
-            count = connection.execute(
-                select(func.count()).where(table.account == account)
-            ).scalar_one()
-        if known is None and count >= self._quotas.devices:
-            return False
-        self._devices[account + device_key_id] = None
-        if len(self._devices) > _MAX_DEVICES:
-            self._devices.popitem(last=False)
-        return True
 
 
 def _add_to_day(

@@ -29,7 +29,7 @@ from veilmatch.access.operators import read_operator
 from veilmatch.access.roles import Principal, require_step_up
 from veilmatch.access.sessions import Sessions, digest_of
 from veilmatch.access.tables import operator_passkey, operator_session
-from veilmatch.errors import PolicyError
+from veilmatch.errors import InputError, PolicyError
 from veilmatch.privatelog.log import LogEntry, PrivateLog
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
@@ -307,5 +307,5 @@ def _challenge_of(step: Step, who: Principal) -> bytes:
 
 def _bounded(credential: str) -> str:
     if len(credential) > _MAX_CREDENTIAL_LEN:
-        raise ValueError("too long")
+        raise InputError("a credential is too long")
     return credential
