@@ -90,7 +90,7 @@ class ConsoleRoute(BaseRoute):
     """
 
     def __init__(self, app: Starlette) -> None:
-        self._app = app
+        self.app = app
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match ``/review``, ``/appeal`` and what lies below them."""
@@ -102,7 +102,7 @@ class ConsoleRoute(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 async def _static(request: Request) -> Response:

@@ -100,7 +100,8 @@ def format_span(seconds: float | None) -> str:
         count, left = divmod(left, size)
         if counts or count or name == "s":
             counts.append((count, name))
-    return " ".join(f"{count} {name}" for count, name in counts[:2] if count or name == "s")
+    shown = [f"{count} {name}" for k, (count, name) in enumerate(counts[:2]) if count or not k]
+    return " ".join(shown)
 
 
 def format_share(share: float | None) -> str:
