@@ -1,7 +1,7 @@
 """Put the console together: one Starlette application, to mount or to run apart.
 
-``serve`` takes it in by a ``ConsoleRoute``; ``/review`` and ``/appeal`` are its addresses. Every
-door is listed in ``DOORS``; a test goes through all of them with every role.
+``serve`` takes it in by a ``ConsoleRoute``; its addresses are ``/review``, ``/appeal`` and
+``/numbers``. Every door is listed in ``DOORS``; a test goes through all of them with every role.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from veilmatch.console.guard import Door, Guard, Visit
-from veilmatch.console.screens import appeals, case, entrance, figures, queue, reports, user
+from veilmatch.console.screens import (
+    appeals,
+    case,
+    entrance,
+    figures,
+    numbers,
+    queue,
+    reports,
+    user,
+)
 from veilmatch.console.security import SecurityHeaders
 from veilmatch.console.services import Services
 from veilmatch.console.templating import show, static_files
@@ -36,6 +45,7 @@ DOORS: list[Door] = [
     *appeals.DOORS,
     *figures.DOORS,
     *user.DOORS,
+    *numbers.DOORS,
 ]
 
 # What a person reads: a status and a title by class; the first class that fits answers.
@@ -53,7 +63,7 @@ _BY_STATUS = {
     413: ("This is too large", "The form holds more than the console takes."),
     415: ("This could not be read", "The form has another type than a form of ours."),
 }
-_PREFIXES = ("/review", "/appeal")
+_PREFIXES = ("/review", "/appeal", "/numbers")
 _STATIC_AGE = "public, max-age=31536000, immutable"
 
 
@@ -93,7 +103,7 @@ class ConsoleRoute(BaseRoute):
         self.app = app
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match ``/review``, ``/appeal`` and what lies below them."""
+        """Match ``/review``, ``/appeal``, ``/numbers`` and what lies below them."""
         if scope["type"] == "http":
             first = f"/{scope['path'].split('/')[1]}"
             if first in _PREFIXES:
