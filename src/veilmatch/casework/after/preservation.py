@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, select, update
 
 from veilmatch.access.roles import Principal, Role, require_role
-from veilmatch.casework.case_store import open_item
 from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move
+from veilmatch.casework.openings import open_item
 from veilmatch.casework.tables import (
     case_appeal,
     case_decision,
@@ -196,10 +196,9 @@ class Keeping:
 
     def _delete(self, connection: Connection, case_id: bytes) -> list[bytes]:
         """Delete sealed contents. Returns the blobs of the report's files."""
-        nothing: dict[str, Any] = {"item_body": b""}
-        items, file = schema.case_item, outbox_file.c
-        connection.execute(update(items).where(items.c.case_id == case_id).values(**nothing))
+        file = outbox_file.c
         for table, column in (
+            (schema.case_item, "item_body"),
             (case_decision, "judgement_body"),
             (case_appeal, "text_body"),
             (case_feedback, "hashes_body"),
