@@ -21,7 +21,8 @@ from tests.console.test_reports import ANSWERS, FILE_ANSWERS, state_of
 from tests.console.world import ACCOUNT, PASSWORD, World
 from tests.integration.report.harness import running_simulator
 from tests.unit.casework.house import opened
-from veilmatch.access.login.passkeys import Passkeys, PasskeySite
+from veilmatch.access.login.passkeys import Passkeys
+from veilmatch.access.login.sites import PasskeySite
 from veilmatch.casework.after.progress import Progress
 from veilmatch.console.app import create_console
 from veilmatch.console.published import NumbersFolder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,8 +14,6 @@ import uvicorn
 from pydantic import SecretStr
 from starlette.routing import BaseRoute, Mount
 
-from veilmatch.admin.app import PREFIX, create_admin
-from veilmatch.admin.guard import AdminParts
 from veilmatch.cli.console import say
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import Surroundings, create_app, open_data, system_clock
@@ -66,6 +65,10 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
     if not chosen.administration:
         yield ()
         return
+    # Loaded only where it is wanted: it is most of what takes time at the start.
+    from veilmatch.admin.app import PREFIX, create_admin
+    from veilmatch.admin.guard import AdminParts
+
     settings = chosen.service_settings()
     database, crypter = open_data(settings.data, settings.database)
     parts = AdminParts(
@@ -121,6 +124,8 @@ def run_service(chosen: ServeConfiguration) -> None:
         say(f"serving on {scheme}://{host}:{port} (Ctrl-C stops)")
         take_over_logging(events)
         events.say("service started", port=port)
+        # uvicorn hands the signal on after it has stopped; being asked to stop is no failure.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
         uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listener])
         events.say("service stopped")
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veilmatch.access.login.oidc import OidcLogins, OidcSettings
-from veilmatch.access.login.passkeys import Passkeys, PasskeySite
+from veilmatch.access.login.oidc import OidcLogins
+from veilmatch.access.login.passkeys import Passkeys
 from veilmatch.access.login.password import Logins
+from veilmatch.access.login.sites import OidcSettings, PasskeySite
 from veilmatch.access.roles import Principal, Role
 from veilmatch.access.sessions import Sessions
 from veilmatch.casework.after.actions import Actions
