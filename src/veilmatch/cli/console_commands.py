@@ -17,6 +17,7 @@ from veilmatch.access.login.passkeys import PasskeySite
 from veilmatch.cli.console import say
 from veilmatch.console.app import ConsoleRoute, create_console
 from veilmatch.console.forms.report_form import parse_profile
+from veilmatch.console.published import NumbersFolder
 from veilmatch.console.services import ConsoleSettings, make_services
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.review.decision import Scheme
@@ -24,6 +25,7 @@ from veilmatch.review.exposure import ExposurePolicy
 from veilmatch.review.settings import ReviewPolicy
 from veilmatch.service.app import DATABASE, open_data, system_clock
 from veilmatch.store.files import read_file
+from veilmatch.transparency.key import parse_verifier_key
 
 REPORT_FILES = "report-files"
 _PROFILE_LEN_MAX = 16 << 10
@@ -57,6 +59,7 @@ def opened_console(
     policy: ReviewPolicy | None = None,
     site: PasskeySite | None = None,
     oidc: OidcSettings | None = None,
+    numbers: NumbersFolder | None = None,
 ) -> Iterator[ConsoleRoute]:
     """Open the store and make the console, to be entered among the routes of a service."""
     if not url and not (data / DATABASE).is_file():
@@ -74,6 +77,7 @@ def opened_console(
             policy=policy,
             passkey_site=site,
             oidc=oidc,
+            numbers=numbers,
         )
         yield ConsoleRoute(create_console(services))
     finally:
@@ -90,10 +94,29 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from exc
 
 
-def _settings(
-    host: str, origin: str, profile: Path | None, *, step_up: bool, agreement: bool
+def read_console_settings(
+    host: str,
+    origin: str,
+    profile: Path | None,
+    *,
+    has_tls: bool = False,
+    step_up: bool = False,
+    agreement: bool = False,
 ) -> ConsoleSettings:
-    is_secure = origin.startswith("https://")
+    """Make the console's settings.
+
+    Args:
+        host: Address to listen on.
+        origin: How browsers reach it; may be empty.
+        profile: File that says who reports.
+        has_tls: The server itself speaks TLS.
+        step_up: A passkey is asked for before a report.
+        agreement: Party to the hash-sharing agreement.
+
+    Raises:
+        ConfigError: Neither TLS nor this machine alone, or a malformed file.
+    """
+    is_secure = has_tls or origin.startswith("https://")
     if not is_secure and not is_loopback(host):
         raise ConfigError(
             "the console is reached over TLS, or from this machine alone",
@@ -138,13 +161,28 @@ def console(
         int, typer.Option(min=0, max=5, help="Golden pictures in each claimed case.")
     ] = 0,
     budget: Annotated[int, typer.Option(min=1, help="Looks of one person in a day.")] = 200,
+    numbers: Annotated[
+        Path | None, typer.Option(help="Folder of published numbers, shown at /numbers.")
+    ] = None,
+    log_key: Annotated[
+        list[str] | None, typer.Option(help="Verifier key of the private log, for numbers.")
+    ] = None,
 ) -> None:
     """Serve the pages for reviewers until stopped."""
-    settings = _settings(host, origin, profile, step_up=step_up, agreement=agreement)
+    settings = read_console_settings(host, origin, profile, step_up=step_up, agreement=agreement)
     policy = ReviewPolicy(
         scheme=scheme, golden_per_case=golden, exposure=ExposurePolicy(budget=budget)
     )
-    opened = opened_console(data, database, settings, policy=policy, site=passkey_site(origin))
+    if (numbers is None) != (not log_key):
+        raise ConfigError("numbers are shown under the log's key: --numbers and --log-key")
+    published = None
+    if numbers is not None:
+        published = NumbersFolder(
+            numbers, [parse_verifier_key(key.encode()) for key in log_key or ()]
+        )
+    opened = opened_console(
+        data, database, settings, policy=policy, site=passkey_site(origin), numbers=published
+    )
     with opened as route, _listen(host, port) as listener:
         address = listener.getsockname()
         say(f"the console is on http://{address[0]}:{address[1]}/review (Ctrl-C stops)")
