@@ -42,6 +42,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "calibrate_commands": ("calibrate",),
     "serve_commands": ("serve",),
     "service_commands": ("work", "cases"),
+    "console_commands": ("console",),
     "operator_commands": ("operator", "platform"),
     "action_commands": ("actions",),
     "host_commands": ("client",),
