@@ -47,6 +47,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "hash_commands": ("hash",),
     "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
+    "release_commands": ("release",),
     "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
 }
 # A path that was given and is not what it should be; any other failure lies outside.

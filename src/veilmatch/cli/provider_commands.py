@@ -25,13 +25,11 @@ from veilmatch.hashlist.provider import (
     take_provider,
 )
 from veilmatch.hazmat.signing import SigningKey
-from veilmatch.release.approval import sign_approval
 from veilmatch.secret import SecretBytes
 from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
-from veilmatch.store.release_site import ReleaseSite
 from veilmatch.wire import Fields, parse_json, to_canonical_json
 
-provider_app = typer.Typer(no_args_is_help=True, help="Hash providers: keys, lists, approvals.")
+provider_app = typer.Typer(no_args_is_help=True, help="Hash providers: keys and lists.")
 
 _KEY_FORMAT = "veilmatch-provider-key-v1"
 _MAX_KEY_LEN = 4096
@@ -197,23 +195,6 @@ def make_list(
                 "refused": found.refused,
             }
         )
-
-
-@provider_app.command()
-def approve(
-    key: KeyFile,
-    site: Annotated[Path, typer.Option(help="The folder of the published release.")],
-    as_json: AsJson = False,
-) -> None:
-    """Check the current release's files and approve it with a signature."""
-    provider, signing_key = load_provider_key(key)
-    release_site = ReleaseSite(site)
-    release_id = release_site.read_current().release_id
-    manifest = release_site.verify_release_files(release_id)
-    release_site.add_approval(release_id, sign_approval(signing_key, release_id))
-    say(f"release {release_id.hex()[:16]}… (epoch {manifest.epoch}) approved by {provider.name}")
-    if as_json:
-        print_json({"release_id": release_id.hex(), "epoch": manifest.epoch})
 
 
 def register(app: typer.Typer) -> None:
