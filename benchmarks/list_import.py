@@ -1,14 +1,16 @@
-"""Import a million entries of each form and report seconds and memory.
+"""Import a million entries of each form: seconds, memory, and what a kill half way leaves.
 
-``python -m benchmarks.list_import [--count 1000000] [--form vics]``. Each form runs in a process
-of its own; the file is made up first and is not part of the time. Not one of the operations that
-``python -m benchmarks`` compares: it takes minutes.
+``python -m benchmarks.list_import [--count 1000000] [--form vics] [--json]``. Each form runs in a
+process of its own; the file is made up first and is not part of the time. A second process
+imports the same file and is killed (``kill -9``) when half of that time is over. Not one of the
+operations that ``python -m benchmarks`` compares: it takes minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,21 +60,76 @@ def run_child(form: str, count: int, folder: Path) -> None:
     sys.stdout.write(json.dumps(result) + "\n")
 
 
-def measure(form: str, count: int) -> dict[str, int | float | str]:
-    """Make a file up, import it in a fresh process, return what it took."""
+def _command(form: str, count: int, folder: Path) -> list[str]:
+    program = [sys.executable, "-m", "benchmarks.list_import", "--child", str(folder)]
+    return [*program, "--form", form, "--count", str(count)]
+
+
+def measure(form: str, count: int, *, kill: bool = False) -> dict[str, int | float | str]:
+    """Make a file up, import it in a fresh process, return what it took.
+
+    Args:
+        form: Which form.
+        count: How many records.
+        kill: Then import it once more into another store, kill that half way, and look there.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (folder / form).open("wb") as out:
             out.writelines(MAKERS[form](count, 1))
-        command = [sys.executable, "-m", "benchmarks.list_import", "--child", name]
+        started = time.monotonic()
         done = subprocess.run(
-            [*command, "--form", form, "--count", str(count)],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
+            _command(form, count, folder), check=True, stdout=subprocess.PIPE, text=True
         )
-    result: dict[str, int | float | str] = json.loads(done.stdout)
+        took = time.monotonic() - started
+        result: dict[str, int | float | str] = json.loads(done.stdout)
+        if kill:
+            (folder / "store").rename(folder / "first")
+            result |= _kill_half_way(form, count, folder, took)
     return result
+
+
+def _kill_half_way(form: str, count: int, folder: Path, took: float) -> dict[str, int | float]:
+    """Kill an import when half of its time is over. Raises SystemExit if it was over before."""
+    from veilmatch.liststore.list_folder import ListFolder
+    from veilmatch.liststore.promotion import describe_lists
+
+    child = subprocess.Popen(_command(form, count, folder), stdout=subprocess.DEVNULL)
+    time.sleep(took / 2)
+    child.send_signal(signal.SIGKILL)
+    if child.wait() != -signal.SIGKILL:
+        raise SystemExit("error: the import ended before it was killed")
+    store = ListFolder(folder / "store")
+    left = describe_lists(store) if store.root.exists() else []
+    staged = sum(bool(one["staged_version"]) for one in left)
+    live = sum(bool(one["live_version"]) for one in left)
+    bytes_written = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+    return {
+        "killed_after_s": round(took / 2, 1),
+        "half_written_mib": bytes_written >> 20,
+        "staged_after_kill": staged,
+        "live_after_kill": live,
+    }
+
+
+def print_table(results: list[dict[str, int | float | str]]) -> None:
+    """Print what was measured, a line for each form."""
+    columns = {
+        "form": "form",
+        "records": "records",
+        "hashes": "hashes",
+        "file_mib": "file MiB",
+        "seconds": "s",
+        "memory_mib": "peak MiB",
+        "killed_after_s": "killed after s",
+        "half_written_mib": "on disk MiB",
+        "staged_after_kill": "staged",
+        "live_after_kill": "live",
+    }
+    rows = [[str(one.get(name, "")) for name in columns] for one in results]
+    widths = [max(map(len, cells)) for cells in zip(columns.values(), *rows, strict=True)]
+    for cells in (list(columns.values()), *rows):
+        print("  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
 
 
 def main() -> None:
@@ -80,13 +137,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Import a made-up list of each form.")
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--form", choices=[*MAKERS])
+    parser.add_argument("--json", action="store_true", help="one JSON line for each form")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
         run_child(chosen.form, chosen.count, chosen.child)
         return
+    results = []
     for form in [chosen.form] if chosen.form else MAKERS:
-        print(json.dumps(measure(form, chosen.count)), flush=True)
+        results.append(measure(form, chosen.count, kill=True))
+        if chosen.json:
+            print(json.dumps(results[-1]), flush=True)
+    if not chosen.json:
+        print_table(results)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from veilmatch.hashing.picture import decode_picture
 _PORT = "8462"
 
 
-def _run(script: Path, folder: Path) -> tuple[int, str]:
+def _run(script: Path, folder: Path, limit_s: float = 240) -> tuple[int, str]:
     """Run a script in a session of its own; whatever it left in the background is killed."""
     programs = str(Path(sys.executable).parent)
     environment = {**os.environ, "PATH": programs + os.pathsep + os.environ["PATH"]}
@@ -35,7 +35,7 @@ def _run(script: Path, folder: Path) -> tuple[int, str]:
             start_new_session=True,
         )
         try:
-            code = process.wait(240)
+            code = process.wait(limit_s)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

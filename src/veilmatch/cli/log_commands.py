@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,10 @@ import typer
 
 from veilmatch.cli.console import out as screen
 from veilmatch.cli.console import print_json, say
-from veilmatch.cli.provider_commands import load_provider_key
+from veilmatch.cli.key_files import open_provider_key
+from veilmatch.cli.provider_release import attest
 from veilmatch.errors import ConfigError, UnavailableError
-from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.hashlist.statement import statement_signer
 from veilmatch.logstore.audit_file import MARKS, audit_files, verdict
 from veilmatch.logstore.follow import Follower
 from veilmatch.logstore.log import Log, begin_log
@@ -29,12 +31,9 @@ from veilmatch.table.blinded_table import parse_table, verify_rows
 from veilmatch.transparency.checkpoint import parse_checkpoint
 from veilmatch.transparency.entries.audit import Outcome
 from veilmatch.transparency.entries.bundle import Trust, parse_trust
-from veilmatch.transparency.entries.canonical import Json
-from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject, parse_statement
+from veilmatch.transparency.entries.entry import Statement, parse_statement
 from veilmatch.transparency.entries.envelope import (
     Envelope,
-    StatementSigner,
-    derive_statement_signer,
     parse_envelope,
     sign_payload,
 )
@@ -153,14 +152,11 @@ def log_show(
         print_json({**found, "verified": True, "entries": kinds, "findings": findings})
 
 
-def _load_statement_signer(path: Path) -> StatementSigner:
-    provider, key = load_provider_key(path)
-    return derive_statement_signer(provider.name, provider.jurisdiction, key.seed.reveal())
-
-
 def _write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bool) -> None:
-    payload, signers = statement.to_bytes(), [_load_statement_signer(key) for key in keys]
-    envelope = sign_payload(payload, signers)
+    payload = statement.to_bytes()
+    with ExitStack() as opened:
+        owners = [opened.enter_context(open_provider_key(key)) for key in keys]
+        envelope = sign_payload(payload, [statement_signer(*owner) for owner in owners])
     if path.exists():  # another party signed the same statement before
         known = _read_envelope(path)
         if known.payload != payload:
@@ -170,31 +166,6 @@ def _write_signed(statement: Statement, keys: list[Path], path: Path, as_json: b
     say(f"{statement.kind}, {len(envelope.signatures)} signatures: {path}")
     if as_json:
         print_json({"kind": str(statement.kind), "signatures": len(envelope.signatures)})
-
-
-@log_app.command(name="attest")
-def log_attest(
-    hash_list: Annotated[Path, typer.Option("--list", help="The provider's signed hash list.")],
-    key: Annotated[Path, typer.Option(help="The provider's private key file.")],
-    out: Out,
-    as_json: AsJson = False,
-) -> None:
-    """State which list a provider hands over: its commitment and count, no hash."""
-    listed = parse_hash_list(read_file(hash_list, "the hash list"))
-    provider, _ = load_provider_key(key)
-    if provider != listed.provider:
-        raise ConfigError("the key is not that of the list's provider", setting="key")
-    predicate: dict[str, Json] = {
-        "provider": provider.name,
-        "jurisdiction": provider.jurisdiction,
-        "content_class": listed.content_class,
-        "algorithm": listed.algorithm,
-        "count": len(listed.hashes),
-        "as_of_at": _now(),
-    }
-    subject = Subject("hash list", listed.commitment)
-    statement = Statement(EntryKind.LIST_ATTESTATION, (subject,), predicate)
-    _write_signed(statement, [key], out, as_json)
 
 
 @log_app.command(name="state")
@@ -234,7 +205,8 @@ def witness_init(
         print_json({"name": name, "key": key.to_bytes().decode()})
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on an address; port 0 picks a free one. Raises UnavailableError."""
     try:
         listener = socket.create_server((host, port))
     except (OSError, UnicodeError) as exc:
@@ -265,7 +237,7 @@ def witness_serve(
         logs.setdefault(key.name, []).append(key)
     signer = load_note_signer(data / KEY)
     app = create_witness_app(Witness(SignedTrees(data / STATE), logs, [signer]))
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         address = listener.getsockname()
         say(f"witness on http://{address[0]}:{address[1]} (Ctrl-C stops)")
         config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False)
@@ -345,6 +317,7 @@ def audit_bundle(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
+    log_app.command(name="attest")(attest)  # the same as under provider: one statement, one form
     app.add_typer(log_app, name="log")
     app.add_typer(witness_app, name="witness")
     app.command()(monitor)

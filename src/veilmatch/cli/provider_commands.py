@@ -9,7 +9,14 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.errors import ConfigError, EncodingError, ImageError
+from veilmatch.cli.key_files import (
+    open_hardware_key,
+    open_provider_key,
+    save_hardware_reference,
+    save_provider_key,
+)
+from veilmatch.cli.provider_release import register_release_commands
+from veilmatch.errors import ConfigError, ImageError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.hasher import Hasher
 from veilmatch.hashing.near_copies import build_histogram, count_open_slots
@@ -18,21 +25,16 @@ from veilmatch.hashing.variants import VARIANT_NAMES, variant_hashes
 from veilmatch.hashlist.formats.csv_form import parse_csv
 from veilmatch.hashlist.formats.json_lines import parse_json_lines
 from veilmatch.hashlist.hash_list import sign_hash_list
-from veilmatch.hashlist.provider import (
-    HashProvider,
-    check_provider,
-    parse_provider,
-    take_provider,
-)
+from veilmatch.hashlist.provider import check_provider, parse_provider
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.secret import SecretBytes
 from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
-from veilmatch.wire import Fields, parse_json, to_canonical_json
+from veilmatch.wire import to_canonical_json
 
-provider_app = typer.Typer(no_args_is_help=True, help="Hash providers: keys and lists.")
+provider_app = typer.Typer(
+    no_args_is_help=True, help="Hash providers: keys, lists, statements, checks of releases."
+)
 
-_KEY_FORMAT = "veilmatch-provider-key-v1"
-_MAX_KEY_LEN = 4096
 _SAMPLE = 100  # pictures whose near-copies are measured
 _PROBES = (1, 8, 16)  # the numbers of probes that a builder chooses among
 
@@ -40,34 +42,22 @@ KeyFile = Annotated[Path, typer.Option("--key", help="The provider's private key
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
-def save_provider_key(path: Path, provider: HashProvider, key: SigningKey) -> None:
-    """Write a provider's private key file, readable by its owner alone."""
-    value = {"format": _KEY_FORMAT, **provider.to_json(), "seed": key.seed.reveal().hex()}
-    write_atomic(path, to_canonical_json(value) + b"\n", mode=PRIVATE_MODE)
-
-
-def load_provider_key(path: Path) -> tuple[HashProvider, SigningKey]:
-    """Read a provider's private key file. Raises ConfigError or EncodingError."""
-    data = read_file(path, "the provider key", max_len=_MAX_KEY_LEN)
-    fields = Fields(parse_json(data, "the provider key"), "provider key")
-    if fields.text("format") != _KEY_FORMAT:
-        raise EncodingError("not a provider key file", hint="veilmatch provider keygen makes one")
-    provider = take_provider(fields)
-    key = SigningKey(SecretBytes(fields.hex("seed", 32)))
-    fields.finish()
-    if key.public_key != provider.public_key:
-        raise EncodingError("the provider key file does not fit together")
-    return provider, key
-
-
 @provider_app.command()
 def keygen(
     name: Annotated[str, typer.Option(help="The organisation's name.")],
     jurisdiction: Annotated[str, typer.Option(help="Two letters, for example NL.")],
-    out: Annotated[Path, typer.Option(help="Where the private key goes.")],
+    out: Annotated[Path, typer.Option(help="Where the private key, or its place, goes.")],
+    pkcs11: Annotated[
+        str, typer.Option(help="Make the key in this hardware module: a PKCS#11 URI.")
+    ] = "",
+    existing: Annotated[
+        bool, typer.Option(help="Take the key that the module has under that name.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a provider's signing key, and beside it a public file to give to publishers."""
+    if existing and not pkcs11:
+        raise ConfigError("--existing is about a hardware module", hint="give --pkcs11 too")
     if not out.name:
         raise ConfigError("--out names no file", setting="out", hint="use --out NAME.key")
     public = out.with_suffix(".json")
@@ -76,12 +66,22 @@ def keygen(
             raise ConfigError(f"{path} is already there", hint="choose another name with --out")
     if public == out:
         raise ConfigError("the private key cannot end in .json", hint="use --out NAME.key")
-    key = SigningKey(SecretBytes.generate())
-    made = check_provider(name, jurisdiction, key.public_key)
+    check_provider(name, jurisdiction, bytes(32))  # before a module makes a key for nobody
+    if pkcs11:
+        with open_hardware_key(pkcs11, make=not existing) as hardware_key:
+            key_bytes = hardware_key.public_key
+    else:
+        key = SigningKey(SecretBytes.generate())
+        key_bytes = key.public_key
+    made = check_provider(name, jurisdiction, key_bytes)
     provider = parse_provider(made.to_json())  # what is written can be read again
-    save_provider_key(out, provider, key)
+    if pkcs11:
+        save_hardware_reference(out, provider, pkcs11)
+    else:
+        save_provider_key(out, provider, key)
     write_atomic(public, to_canonical_json(provider.to_json()) + b"\n")
-    say(f"private key: {out}\npublic file: {public}")
+    where = "in the hardware module, named by" if pkcs11 else "in"
+    say(f"private key {where} {out}\npublic file: {public}")
     if as_json:
         print_json({"key": str(out), "public": str(public), "key_id": provider.key_id.hex()})
 
@@ -160,7 +160,6 @@ def make_list(
     as_json: AsJson = False,
 ) -> None:
     """Hash a folder, or read hashes, and sign the list."""
-    provider, signing_key = load_provider_key(key)
     hasher = build_hasher(algorithm)
     if (pictures is None) == (hashes is None):
         raise ConfigError("give either --pictures or --hashes", setting="pictures")
@@ -172,15 +171,16 @@ def make_list(
         found = _Folder(values, len(set(values)), {}, {})
     if not found.hashes:
         raise ConfigError("there is nothing to list", hint="check the folder or the file")
-    signed = sign_hash_list(
-        provider,
-        signing_key,
-        algorithm,
-        hasher.bit_len,
-        found.hashes,
-        picture_count=found.picture_count,
-        open_slots=found.open_slots,
-    )
+    with open_provider_key(key) as (provider, signing_key):
+        signed = sign_hash_list(
+            provider,
+            signing_key,
+            algorithm,
+            hasher.bit_len,
+            found.hashes,
+            picture_count=found.picture_count,
+            open_slots=found.open_slots,
+        )
     write_atomic(out, signed, mode=PRIVATE_MODE)
     number = len(set(found.hashes))
     say(f"{number} hashes of {found.picture_count} pictures signed by {provider.name}: {out}")
@@ -199,4 +199,5 @@ def make_list(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
+    register_release_commands(provider_app)
     app.add_typer(provider_app, name="provider")

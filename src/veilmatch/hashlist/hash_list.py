@@ -21,7 +21,7 @@ from veilmatch.hashlist.provider import HashProvider, take_provider
 from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.hazmat.group import to_batch
 from veilmatch.hazmat.merkle import ROOT_LEN, merkle_root
-from veilmatch.hazmat.signing import SIGNATURE_LEN, SigningKey, verify_signature
+from veilmatch.hazmat.signing import SIGNATURE_LEN, Signer, verify_signature
 from veilmatch.secret import SYSTEM_RANDOM, RandomSource
 from veilmatch.wire import Fields, Json, parse_canonical_json, parse_json, to_canonical_json
 
@@ -93,7 +93,7 @@ def sort_hashes(hashes: Iterable[bytes], bit_len: int) -> Bytes:
 
 def sign_hash_list(
     provider: HashProvider,
-    key: SigningKey,
+    key: Signer,
     algorithm: str,
     bit_len: int,
     hashes: Iterable[bytes],
@@ -144,7 +144,8 @@ def _parse_hash_line(line: bytes, width: int, number: int) -> bytes:
     return value
 
 
-def _take_open_slots(value: Json) -> dict[int, tuple[int, ...]]:
+def take_open_slots(value: Json) -> dict[int, tuple[int, ...]]:
+    """Parse the object ``open_slots`` of a header. Raises EncodingError."""
     fields = Fields(value, "open_slots")
     found: dict[int, tuple[int, ...]] = {}
     for name in sorted(value):
@@ -184,7 +185,7 @@ def parse_hash_list(data: bytes) -> HashList:
     content_class = fields.text("content_class", max_len=40)
     count = fields.integer("count", 0, 2**32)
     picture_count = fields.integer("picture_count", 0, 2**32)
-    open_slots = _take_open_slots(fields.object("open_slots"))
+    open_slots = take_open_slots(fields.object("open_slots"))
     salt, commitment = fields.hex("salt", SALT_LEN), fields.hex("commitment", ROOT_LEN)
     signature = fields.hex("signature", SIGNATURE_LEN)
     fields.finish()

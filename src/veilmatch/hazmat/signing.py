@@ -6,6 +6,7 @@ Spec: ``spec/10-hazmat.md`` section 6.
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -30,9 +31,24 @@ def derive_key_id(public_key: bytes) -> bytes:
     ]
 
 
-def _message(purpose: str, message: bytes) -> bytes:
+def build_signed_message(purpose: str, message: bytes | memoryview) -> bytes:
+    """Build the bytes that are signed for a purpose: its label, then the message."""
     tag = LABEL_PREFIX + purpose.encode("ascii")
-    return len(tag).to_bytes(2, "big") + tag + message
+    return b"".join((len(tag).to_bytes(2, "big"), tag, message))
+
+
+class Signer(Protocol):
+    """What can sign: a key in memory here, or one in a hardware module."""
+
+    public_key: bytes
+
+    def sign(self, purpose: str, message: bytes) -> bytes:
+        """Sign ``message`` for one purpose. Returns 64 bytes."""
+        ...
+
+    def sign_raw(self, message: bytes) -> bytes:
+        """Sign bytes that carry a label of their own. Returns 64 bytes."""
+        ...
 
 
 class SigningKey:
@@ -54,13 +70,23 @@ class SigningKey:
 
     def sign(self, purpose: str, message: bytes) -> bytes:
         """Sign ``message`` for one purpose. Returns 64 bytes."""
-        return self._key.sign(_message(purpose, message))
+        return self._key.sign(build_signed_message(purpose, message))
+
+    def sign_raw(self, message: bytes) -> bytes:
+        """Sign bytes that carry a label of their own. Returns 64 bytes.
+
+        For formats that other people fixed (DSSE, TUF, notes). They begin with printable
+        text, messages signed for a purpose with a zero byte; so neither passes for the other.
+        """
+        return self._key.sign(message)
 
     def __repr__(self) -> str:
         return "SigningKey(<private>)"
 
 
-def verify_signature(public_key: bytes, purpose: str, message: bytes, signature: bytes) -> None:
+def verify_signature(
+    public_key: bytes, purpose: str, message: bytes | memoryview, signature: bytes
+) -> None:
     """Verify a signature made for ``purpose``.
 
     Raises:
@@ -70,6 +96,6 @@ def verify_signature(public_key: bytes, purpose: str, message: bytes, signature:
         key = Ed25519PublicKey.from_public_bytes(
             check_length(public_key, PUBLIC_KEY_LEN, "public key")
         )
-        key.verify(signature, _message(purpose, message))
+        key.verify(signature, build_signed_message(purpose, message))
     except (InvalidSignature, ValueError) as exc:
         raise SignatureError("a signature does not verify") from exc

@@ -18,6 +18,15 @@ def test_fifty_thousand_entries_fit(form: str) -> None:
     assert int(taken["memory_mib"]) <= MAX_MEMORY_MIB
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("form", MAKERS)
+def test_killed_half_way_nothing_is_there(form: str) -> None:
+    """The million, and its table: ``python -m benchmarks.list_import``."""
+    taken = list_import.measure(form, 20_000, kill=True)
+    assert taken["records"] == 20_000
+    assert (taken["staged_after_kill"], taken["live_after_kill"]) == (0, 0)
+
+
 def test_two_lists_of_half_a_million_fit() -> None:
     taken = list_intersect.measure(500_000)
     assert taken["common"] == 250_000

@@ -1,0 +1,189 @@
+"""One target for each parser of lists, releases and log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tests.fuzz import seeds
+from tests.fuzz.engine import FoundError, Parser, Target
+from tests.unit.transparency.entries.samples import AT
+from tests.unit.transparency.small_log import entry
+from veilmatch.cli.key_files import parse_provider_key
+from veilmatch.errors import EncodingError, ProofError
+from veilmatch.hashlist.entry import ListEntry, Malformed, Tombstone
+from veilmatch.hashlist.formats.catalogue import format_names, load_importer
+from veilmatch.hashlist.formats.hash_sharing import parse_hash_sharing_page
+from veilmatch.hashlist.formats.signed_list import parse_signed_entries
+from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.hashlist.hygiene import CategoryRule, find_refusal, find_state
+from veilmatch.hashlist.provider import parse_provider
+from veilmatch.hsm.uri import parse_pkcs11_uri
+from veilmatch.hsm.wrapping import parse_sealed_header
+from veilmatch.release.manifest import parse_manifest
+from veilmatch.transparency.checkpoint import parse_checkpoint
+from veilmatch.transparency.entries.audit import audit_bundle
+from veilmatch.transparency.entries.bundle import parse_bundle, parse_trust
+from veilmatch.transparency.entries.canonical import build_json
+from veilmatch.transparency.entries.canonical import parse_json as parse_canonical
+from veilmatch.transparency.entries.entry import parse_statement
+from veilmatch.transparency.entries.envelope import parse_envelope, verify_envelope
+from veilmatch.transparency.entries.manifest import summarise_manifest
+from veilmatch.transparency.key import parse_verifier_key
+from veilmatch.transparency.note import parse_note, parse_signature_lines
+from veilmatch.transparency.policy import parse_policy, verify_checkpoint
+from veilmatch.transparency.proof import parse_log_proof, verify_log_proof
+from veilmatch.transparency.tiles import parse_entry_bundle, parse_tile, parse_tile_path
+from veilmatch.transparency.witness import parse_add_checkpoint, parse_size_answer
+from veilmatch.wire import parse_json
+
+_TILE_WIDTH = 44
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise EncodingError("not UTF-8") from None
+
+
+def _importer(name: str) -> Parser:
+    def parse(data: bytes) -> None:
+        pieces = [data[at : at + 64] for at in range(0, len(data), 64)]
+        for item in load_importer(name)(pieces, kind="pdq", scheme="made-up"):
+            if isinstance(item, ListEntry):
+                find_refusal(item)
+                find_state(item, CategoryRule())
+            elif not isinstance(item, Malformed | Tombstone):
+                raise FoundError(name, "something else than an item", data)
+
+    return parse
+
+
+def _drain(parse: Callable[[bytes], Iterable[object]]) -> Parser:
+    def drained(data: bytes) -> None:
+        for _ in parse(data):
+            pass
+
+    return drained
+
+
+def _same(name: str, parse: Callable[[bytes], object], write: Callable[[object], bytes]) -> Parser:
+    """Besides: what was accepted is written back byte for byte the same."""
+
+    def checked(data: bytes) -> None:
+        if write(parse(data)) != data:
+            raise FoundError(name, "a second spelling was accepted", data)
+
+    return checked
+
+
+def _to_bytes(value: object) -> bytes:
+    made = value.to_bytes()  # type: ignore[attr-defined]
+    assert isinstance(made, bytes)
+    return made
+
+
+def _audit(data: bytes) -> None:
+    report = audit_bundle(data, seeds.files().trusted, now_s=AT)
+    for result in report.results:
+        if result.error == "InternalError":
+            raise FoundError("audit", result.reason, data)
+        if result.error:  # in the report; here, so that the fuzzer sees which check it was
+            raise ProofError(f"check {result.number}: {result.error}: {result.reason}")
+
+
+def _verify_note(data: bytes) -> None:
+    verify_checkpoint(parse_note(data), seeds.files().trusted.policy)
+
+
+def _verify_proof(data: bytes) -> None:
+    verify_log_proof(parse_log_proof(data), entry(seeds.PROVED), seeds.files().trusted.policy)
+
+
+def _verify_envelope(data: bytes) -> None:
+    verify_envelope(parse_envelope(data), seeds.files().trusted.parties)
+
+
+def _logs() -> list[Target]:
+    made = seeds.files()
+    strict: list[tuple[str, Callable[[bytes], object], Iterable[bytes]]] = [
+        ("note", parse_note, [made.note]),
+        ("checkpoint", parse_checkpoint, [made.checkpoint]),
+        ("verifier key", parse_verifier_key, made.keys),
+        ("proof", parse_log_proof, [made.proof]),
+        ("witness request", parse_add_checkpoint, [made.request]),
+        ("envelope (DSSE)", parse_envelope, [made.envelope]),
+        ("statement (entry)", parse_statement, made.statements),
+        ("audit bundle", parse_bundle, [made.bundle]),
+        ("manifest", parse_manifest, [made.manifest]),
+    ]
+    found = [
+        Target(name, _same(name, parse, _to_bytes), tuple(begin)) for name, parse, begin in strict
+    ]
+    canonical = _same(
+        "canonical JSON",
+        lambda data: parse_canonical(data, "value"),
+        lambda value: build_json(value),  # type: ignore[arg-type]
+    )
+    tile_path = _same(
+        "tile path",
+        lambda data: parse_tile_path(_text(data)),
+        lambda tile: tile.path.encode(),  # type: ignore[attr-defined]
+    )
+    paths = (b"tile/0/x001/x234/067", b"tile/1/000.p/17", b"tile/entries/000.p/8")
+    return [
+        *found,
+        Target("canonical JSON", canonical, (made.envelope, *made.statements)),
+        Target("tile path", tile_path, paths),
+        Target("tile", lambda data: parse_tile(data, _TILE_WIDTH), (made.tile,)),
+        Target("entry bundle", lambda data: parse_entry_bundle(data, _TILE_WIDTH), (made.entries,)),
+        Target("signature lines", parse_signature_lines, (made.note.rpartition(b"\n\n")[2],)),
+        Target("policy", parse_policy, (made.policy,)),
+        Target("witness size", parse_size_answer, (b"300\n",)),
+        Target("trust file", parse_trust, (made.trust,)),
+        Target("manifest summary", summarise_manifest, (made.manifest,)),
+        Target("note, verified", _verify_note, (made.note,)),
+        Target("proof, verified", _verify_proof, (made.proof,)),
+        Target("envelope, verified", _verify_envelope, (made.envelope,)),
+        Target("audit", _audit, (made.whole_bundle,)),
+    ]
+
+
+def _lists() -> list[Target]:
+    signed = seeds.files().signed_list
+    page = seeds.LISTS["ncmec"]
+    return [
+        *(
+            Target(f"list: {name}", _importer(name), (seeds.LISTS[name],))
+            for name in format_names()
+        ),
+        Target(
+            "exchange page",
+            _drain(lambda data: parse_hash_sharing_page([data], lambda link: None)),
+            (page, seeds.EMPTY_PAGE),
+        ),
+        Target("signed list", parse_hash_list, (signed,)),
+        Target(
+            "signed list, streamed",
+            _drain(lambda data: parse_signed_entries([data], provider=seeds.PROVIDER)),
+            (signed,),
+        ),
+    ]
+
+
+def _keys() -> list[Target]:
+    return [
+        Target(
+            "provider file",
+            lambda data: parse_provider(parse_json(data, "provider")),
+            (seeds.PROVIDER_FILE,),
+        ),
+        Target("provider key", parse_provider_key, (seeds.KEY_FILE, seeds.REFERENCE_FILE)),
+        Target("PKCS#11 URI", lambda data: parse_pkcs11_uri(_text(data)), (seeds.PKCS11_URI,)),
+        Target("sealed secret", parse_sealed_header, (seeds.SEALED,)),
+    ]
+
+
+def all_targets() -> list[Target]:
+    """Every target, in the order of the table."""
+    return [*_lists(), *_keys(), *_logs()]

@@ -1,0 +1,291 @@
+"""``veilmatch provider``: keys in files and modules, attest, inspect, certify; before signing."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.hardware import PIN, Token
+from tests.hardware_fixtures import soft_hsm, token
+from tests.publishing import stage_release
+from tests.unit.cli.conftest import SIGNERS, Kit, Refused
+from veilmatch.cli.key_files import load_provider_key, open_provider_key
+from veilmatch.cli.main import run
+from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.hashlist.provider import parse_provider
+from veilmatch.hashlist.statement import party_key, read_attested_list
+from veilmatch.hashlist.tuf_signer import ProviderSigner
+from veilmatch.hsm.uri import parse_pkcs11_uri
+from veilmatch.site.release_site import ReleaseSite
+from veilmatch.transparency.entries.entry import EntryKind, parse_statement
+from veilmatch.transparency.entries.envelope import parse_envelope, verify_envelope
+
+__all__ = ["soft_hsm", "token"]
+Captured = pytest.CaptureFixture[str]
+
+
+def _run(*arguments: object) -> int:
+    return run([*map(str, arguments)])
+
+
+def _json(capfd: Captured, *arguments: object, code: int = 0) -> dict[str, object]:
+    capfd.readouterr()
+    found = _run(*arguments, "--json")
+    output = capfd.readouterr()
+    assert found == code, output
+    value: dict[str, object] = json.loads(output.out.strip().splitlines()[-1])
+    return value
+
+
+def _hardware_provider(token: Token, folder: Path, name: str = "three") -> Path:
+    key = folder / "hardware.key"
+    who = ["--name", name, "--jurisdiction", "NL", "--out", key]
+    assert _run("provider", "keygen", *who, "--pkcs11", token.uri()) == 0
+    return key
+
+
+def test_attest_and_read_back(kit: Kit, tmp_path: Path, capfd: Captured) -> None:
+    out = tmp_path / "one.attestation"
+    key, listed = kit.path("one.key"), kit.path("one.list")
+    said = _json(capfd, "provider", "attest", "--list", listed, "--key", key, "--out", out)
+    parsed = parse_hash_list(listed.read_bytes())
+    assert said["commitment"] == parsed.commitment.hex()
+    assert said["count"] == 31
+    own = read_attested_list(parse_envelope(out.read_bytes()), parsed.provider)
+    assert (own.commitment, own.count) == (parsed.commitment, 31)
+
+
+def test_attesting_another_s_list(kit: Kit, tmp_path: Path, refused: Refused) -> None:
+    words = ["--list", str(kit.path("one.list")), "--key", str(kit.path("two.key"))]
+    refused(["provider", "attest", *words, "--out", str(tmp_path / "x")], 2)
+    assert not (tmp_path / "x").exists()
+
+
+def test_inspect_shows_everything(kit: Kit, capfd: Captured) -> None:
+    capfd.readouterr()
+    public, own = kit.path("one.json"), kit.path("one.list")
+    words = ["--site", kit.path("site"), "--provider", public, "--list", own]
+    assert _run("provider", "inspect", *words) == 0
+    said = capfd.readouterr().out
+    current = json.loads(kit.path("site/current.json").read_bytes())
+    assert current["release_id"] in said
+    listed = parse_hash_list(own.read_bytes())
+    assert listed.commitment.hex() in said
+    for word in ("epoch 1", "opens from 31 matches", "NL", "CA", "<- yours", "csam", "pdq"):
+        assert word in said
+    assert said.count("✓") == 7
+    for row in listed.hashes:
+        assert row.tobytes().hex() not in said
+
+
+def test_inspect_as_a_stranger_skips_the_own_list(kit: Kit, capfd: Captured) -> None:
+    said = _json(capfd, "provider", "inspect", "--site", kit.path("site"))
+    assert (said["passed"], said["skipped"], said["error"]) == (7, [7], "")
+    assert said["release"]["jurisdictions"] == ["CA", "NL"]  # type: ignore[index]
+
+
+def test_inspect_by_a_provider_whose_list_is_not_in_it(kit: Kit, capfd: Captured) -> None:
+    public = kit.path("strange.json")
+    said = _json(
+        capfd, "provider", "inspect", "--site", kit.path("site"), "--provider", public, code=1
+    )
+    assert (said["passed"], said["error"]) == (6, "VerificationError")
+
+
+def test_another_list_than_the_one_handed_over_is_not_approved(
+    own_kit: Kit, refused: Refused
+) -> None:
+    """The publisher took an older list, or a list it changed: the provider sees it."""
+    k = own_kit.folder
+    newer = ["--key", k / "one.key", "--hashes", k / "two.csv", "--out", k / "newer.list"]
+    assert _run("provider", "list", *newer, "--algorithm", "pdq") == 0
+    stage_release(k, SIGNERS)
+    staged = k / "site" / "staged" / "targets.json"
+    before = staged.read_bytes()
+    words = [
+        "--key",
+        str(k / "one.key"),
+        "--site",
+        str(k / "site"),
+        "--list",
+        str(k / "newer.list"),
+    ]
+    sign = ["release", "sign", str(staged), *words[:2], *words[4:]]
+    said = refused(sign, 1)
+    assert "another list" in said
+    certify = ["provider", "certify", *words, "--method", "two analysts", "--out", str(k / "c")]
+    refused(certify, 1)
+    assert not (k / "c").exists()
+    assert staged.read_bytes() == before
+
+
+def test_a_provider_without_a_list_in_it_signs_nothing(own_kit: Kit, refused: Refused) -> None:
+    stage_release(own_kit.folder, SIGNERS)
+    staged = str(own_kit.path("site") / "staged" / "targets.json")
+    refused(["release", "sign", staged, "--key", str(own_kit.path("strange.key"))], 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "passed", "error"),
+    [
+        ("manifest form", 0, "EncodingError"),
+        ("row", 1, "TableError"),
+        ("manifest value", 2, "VerificationError"),
+    ],
+)
+def test_damage_is_told_at_its_number(
+    own_kit: Kit, capfd: Captured, change: str, passed: int, error: str
+) -> None:
+    manifest = next(own_kit.path("site").glob("releases/*/manifest.json"))
+    table = next(own_kit.path("site").glob("public/shards/*"))
+    if change == "manifest form":
+        manifest.write_bytes(manifest.read_bytes() + b"\n")
+    if change == "row":
+        data = bytearray(table.read_bytes())
+        data[-32:] = data[-64:-32]  # a row twice
+        table.write_bytes(data)
+    if change == "manifest value":
+        value = manifest.read_bytes()
+        manifest.write_bytes(value.replace(b'"min_shares":31', b'"min_shares":30'))
+    said = _json(capfd, "provider", "inspect", "--site", own_kit.path("site"), code=1)
+    assert (said["passed"], said["error"]) == (passed, error)
+
+
+def test_time_is_checked(kit: Kit, capfd: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    for moved in (31 * 86_400, -2 * 86_400):
+        monkeypatch.setattr(time, "time", lambda moved=moved: now + moved)
+        said = _json(capfd, "provider", "inspect", "--site", kit.path("site"), code=1)
+        assert (said["passed"], said["error"]) == (4, "ExpiredError")
+
+
+def test_certify(kit: Kit, tmp_path: Path, capfd: Captured) -> None:
+    attestation, out = tmp_path / "attestation", tmp_path / "certificate"
+    key = ["--key", kit.path("two.key")]
+    assert (
+        _run("provider", "attest", *key, "--list", kit.path("two.list"), "--out", attestation) == 0
+    )
+    words = ["--site", kit.path("site"), "--attestation", attestation]
+    method = ["--method", "every picture seen by two analysts", "--out", out]
+    assert _json(capfd, "provider", "certify", *key, *words, *method)["kind"] == "certificate"
+    provider = parse_provider(json.loads(kit.path("two.json").read_bytes()))
+    payload = verify_envelope(parse_envelope(out.read_bytes()), [party_key(provider)]).payload
+    statement = parse_statement(payload)
+    assert statement.kind is EntryKind.CERTIFICATE
+    assert statement.predicate["method"] == "every picture seen by two analysts"
+    release_id = ReleaseSite(kit.path("site")).read_current().release_id
+    assert statement.predicate["release_id"] == release_id.hex()
+    listed = parse_hash_list(kit.path("two.list").read_bytes())
+    assert statement.subjects[0].sha256 == listed.commitment
+
+
+def test_refusals(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
+    kit = own_kit
+    stage_release(kit.folder, SIGNERS)
+    sign = ["release", "sign", str(kit.path("site") / "staged" / "targets.json")]
+    site, key = ["--site", str(kit.path("site"))], ["--key", str(kit.path("one.key"))]
+    out = ["--out", str(tmp_path / "x")]
+    lists = ["--list", str(kit.path("one.list"))]
+    refused(["provider", "certify", *key, *site, "--method", "m", *out], 2)
+    refused(["provider", "certify", *key, *site, *lists, "--method", "", *out], 2)
+    garbage = ["--attestation", str(kit.path("garbage"))]
+    refused([*sign, *key, *lists, *garbage], 2)
+    refused([*sign, *key, *garbage], 2)
+    refused([*sign, *key, "--list", str(kit.path("two.list"))], 1)
+    refused(["provider", "inspect", *site, *lists], 2)
+    refused(["provider", "inspect", "--site", str(tmp_path)], 2)
+    refused(["provider", "inspect", *site, "--provider", str(kit.path("garbage"))], 2)
+    who = ["--name", "x", "--jurisdiction", "NL", "--out", str(tmp_path / "k.key")]
+    refused(["provider", "keygen", *who, "--existing"], 2)
+    refused(["provider", "keygen", *who, "--pkcs11", "pkcs11:token=x"], 2)
+    refused(["provider", "keygen", *who, "--pkcs11", "pkcs11:?pin-value=1234"], 2)
+    assert list(tmp_path.iterdir()) == [own_kit.folder]
+
+
+# --- with a hardware module -------------------------------------------------------------------
+
+
+def test_a_key_in_a_module_signs_everything(own_kit: Kit, token: Token, capfd: Captured) -> None:
+    k = own_kit.folder
+    key = _hardware_provider(token, k, "hard")
+    reference = json.loads(key.read_bytes())
+    assert reference.keys() == {"format", "name", "jurisdiction", "public_key", "pkcs11"}
+    assert PIN not in key.read_text()
+    assert key.stat().st_mode & 0o077 == 0
+    words = ["--key", key, "--hashes", k / "two.csv", "--out", k / "hard.list"]
+    assert _run("provider", "list", *words, "--algorithm", "pdq") == 0
+    made = _json(
+        capfd,
+        *("build", "--list", k / "hard.list", "--list", k / "two.list"),
+        *("--provider", k / "hardware.json", "--provider", k / "two.json"),
+        *("--site", k / "site", "--secrets", token.uri("alpha", folder=k / "sealed")),
+    )
+    assert made["hashes"] == 30
+    assert [path.suffix for path in (k / "sealed").iterdir()] == [".sealed"]
+    attest = ["--list", k / "hard.list", "--key", key, "--out", k / "hard.attestation"]
+    assert _run("provider", "attest", *attest) == 0
+    site = ["--key", key, "--site", k / "site", "--attestation", k / "hard.attestation"]
+    online = ["--online-key", k / "new.key", "--site", k / "fresh"]
+    providers = ["--provider", k / "hardware.json", "--provider", k / "two.json"]
+    assert _run("release", "init", *online, *providers) == 0
+    root = k / "fresh" / "staged" / "root.json"
+    for who in (key, k / "two.key"):
+        assert _run("release", "sign", root, "--key", who) == 0
+    assert _run("release", "publish", *online) == 0
+    certificate = ["--method", "two analysts", "--out", k / "hard.certificate"]
+    assert _run("provider", "certify", *site, *certificate) == 0
+    said = _json(capfd, "log", "attest", *attest)
+    assert said["kind"] == "list-attestation"
+
+
+def test_metadata_is_signed_by_a_key_in_a_module(token: Token, tmp_path: Path) -> None:
+    with open_provider_key(_hardware_provider(token, tmp_path)) as (provider, key):
+        signer = ProviderSigner(key)
+        made = signer.sign(b'{"signed": 1}')
+    assert key.public_key == provider.public_key
+    signer.public_key.verify_signature(made, b'{"signed": 1}')
+
+
+def test_an_existing_key_is_taken_only_on_request(
+    token: Token, tmp_path: Path, refused: Refused
+) -> None:
+    key = _hardware_provider(token, tmp_path)
+    (tmp_path / "again").mkdir()
+    who = ["provider", "keygen", "--name", "three", "--jurisdiction", "NL", "--pkcs11", token.uri()]
+    out = ["--out", str(tmp_path / "again" / "hardware.key")]
+    refused([*who, *out], 1)
+    assert run([*who, *out, "--existing"]) == 0
+    assert (tmp_path / "again" / "hardware.json").read_bytes() == key.with_suffix(
+        ".json"
+    ).read_bytes()
+
+
+def test_a_module_without_its_key_or_pin(token: Token, tmp_path: Path, refused: Refused) -> None:
+    key = _hardware_provider(token, tmp_path)
+    value = json.loads(key.read_bytes())
+    words = ["provider", "attest", "--list", str(tmp_path / "x"), "--key", str(key)]
+    (tmp_path / "x").write_bytes(b"")
+    refused([*words, "--out", str(tmp_path / "y")], 2)
+    for text, code in (
+        (token.uri("nothing"), 2),
+        (token.uri(pin_source=""), 2),
+        ("pkcs11:token=none?module-path=/nowhere.so", 2),
+    ):
+        parse_pkcs11_uri(text)
+        key.write_text(json.dumps({**value, "pkcs11": text}))
+        site = ["--site", str(tmp_path), "--list", str(tmp_path / "x"), "--method", "m"]
+        site += ["--out", str(tmp_path / "z")]
+        said = refused(["provider", "certify", "--key", str(key), *site], code)
+        assert PIN not in said
+    key.write_text(json.dumps({**value, "public_key": "11" * 32}))
+    refused(["provider", "certify", "--key", str(key), *site], 1)
+
+
+def test_a_file_key_is_not_taken_from_a_reference(token: Token, tmp_path: Path) -> None:
+    from veilmatch.errors import ConfigError
+
+    with pytest.raises(ConfigError):
+        load_provider_key(_hardware_provider(token, tmp_path))

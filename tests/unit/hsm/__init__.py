@@ -1,0 +1,1 @@
+"""Keys in a hardware module, with SoftHSM."""

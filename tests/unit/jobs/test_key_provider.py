@@ -1,0 +1,158 @@
+"""Table secrets behind a hardware module, and who may load them at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.hardware import PIN, Token
+from tests.meta.source import FILES, module_name
+from veilmatch.errors import ConfigError, StoreError, VerificationError
+from veilmatch.hazmat.group import mul_base, one
+from veilmatch.jobs.key_provider import FileKeyProvider, Pkcs11KeyProvider, open_key_provider
+from veilmatch.table.secret import TableSecret, generate_alpha
+
+
+def _secret() -> TableSecret:
+    return TableSecret(generate_alpha(), 7, os.urandom(32))
+
+
+def _where(token: Token, folder: Path, key: str = "alpha") -> str:
+    return token.uri(key, folder=folder)
+
+
+def test_a_secret_goes_through_the_module_and_back(token: Token, tmp_path: Path) -> None:
+    made, hashes = _secret(), np.frombuffer(os.urandom(320), np.uint8).reshape(10, 32)
+    with open_key_provider(_where(token, tmp_path), make=True) as keys:
+        assert isinstance(keys, Pkcs11KeyProvider)
+        keys.save(made)
+        keys.save_second_hashes(made.release_id, hashes)
+    with open_key_provider(_where(token, tmp_path)) as keys:
+        loaded = keys.load(made.release_id)
+        found = keys.load_second_hashes(made.release_id)
+        assert keys.load_second_hashes(bytes(32)) is None
+    assert loaded.alpha == made.alpha
+    assert (loaded.epoch, loaded.public) == (7, mul_base(one(made.alpha.reveal())).tobytes())
+    assert found is not None
+    assert found.tobytes() == hashes.tobytes()
+    for path in tmp_path.iterdir():
+        assert path.stat().st_mode & 0o077 == 0
+        data = path.read_bytes()
+        assert made.alpha.reveal() not in data
+        assert hashes[0].tobytes() not in data
+
+
+def test_without_the_module_s_key_nothing_opens(token: Token, tmp_path: Path) -> None:
+    made = _secret()
+    with open_key_provider(_where(token, tmp_path), make=True) as keys:
+        keys.save(made)
+    another = open_key_provider(_where(token, tmp_path, "another"), make=True)
+    with another as keys, pytest.raises(VerificationError):
+        keys.load(made.release_id)
+    with (
+        pytest.raises(ConfigError, match="no such key"),
+        open_key_provider(_where(token, tmp_path, "none")),
+    ):
+        pass
+
+
+def test_a_secret_does_not_serve_another_release_or_purpose(token: Token, tmp_path: Path) -> None:
+    made, other = _secret(), os.urandom(32)
+    with open_key_provider(_where(token, tmp_path), make=True) as keys:
+        keys.save(made)
+        (sealed,) = tmp_path.iterdir()
+        for name in (f"{other.hex()}.secret.sealed", f"{made.release_id.hex()}.second.sealed"):
+            (tmp_path / name).write_bytes(sealed.read_bytes())
+        with pytest.raises(VerificationError):
+            keys.load(other)
+        with pytest.raises(VerificationError):
+            keys.load_second_hashes(made.release_id)
+        with pytest.raises(ConfigError, match="not there"):
+            keys.load(bytes(32))
+
+
+def test_a_folder_is_a_folder(tmp_path: Path) -> None:
+    made = _secret()
+    with open_key_provider(str(tmp_path)) as keys:
+        assert isinstance(keys, FileKeyProvider)
+        keys.save(made)
+        assert keys.load(made.release_id).alpha == made.alpha
+
+
+@pytest.mark.parametrize("text", ["", "pkcs11:", "pkcs11:token=x?module-path=/x.so", "PKCS11:x"])
+def test_what_is_neither_folder_nor_module(text: str) -> None:
+    with pytest.raises(ConfigError), open_key_provider(text):
+        pass
+
+
+def test_a_worker_is_told_when_the_module_goes_away(token: Token, tmp_path: Path) -> None:
+    made = _secret()
+    with open_key_provider(_where(token, tmp_path), make=True) as keys:
+        keys.save(made)
+    with pytest.raises(StoreError, match=r"closed|failed"):
+        keys.load(made.release_id)
+
+
+def test_no_secret_in_what_is_printed(token: Token, tmp_path: Path) -> None:
+    with open_key_provider(_where(token, tmp_path), make=True) as keys:
+        made = _secret()
+        keys.save(made)
+        shown = repr(keys) + repr(made) + repr(keys.load(made.release_id))
+    assert PIN not in shown
+    assert made.alpha.reveal().hex() not in shown
+    assert made.alpha.reveal() not in shown.encode()
+
+
+# --- who may load alpha -------------------------------------------------------------------------
+
+# Rooms that face the outside or a person. Not in this list: build and work, which need alpha.
+ROLES = ("service", "console", "pages", "admin", "access", "intakestore", "ingest", "client")
+ALPHA = ("veilmatch.jobs", "veilmatch.hsm", "veilmatch.table.secret", "veilmatch.table.blind")
+
+_LOADED = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(*sorted(name for name in sys.modules if name.startswith("veilmatch.")))
+"""
+
+
+def _holds_alpha(name: str) -> bool:
+    return any(name == one or name.startswith(one + ".") for one in ALPHA)
+
+
+def _modules_of(role: str) -> list[str]:
+    prefix = f"veilmatch.{role}"
+    names = [module_name(path) for path in FILES if path.name != "__main__.py"]
+    return [name for name in names if name == prefix or name.startswith(prefix + ".")]
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if _modules_of(role)])
+def test_no_other_role_loads_what_holds_alpha(role: str) -> None:
+    """Not by contract alone: what is in memory after every module of the role is loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, *_modules_of(role)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    loaded = done.stdout.split()
+    assert f"veilmatch.{role}" in loaded
+    assert [name for name in loaded if _holds_alpha(name)] == []
+
+
+def test_the_check_of_roles_sees_a_role_that_loads_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED, "veilmatch.jobs.key_provider"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert [name for name in done.stdout.split() if _holds_alpha(name)] != []
