@@ -26,7 +26,7 @@ from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers
 from veilmatch.opening.case import Opening, open_account
 from veilmatch.opening.second_hash import is_near, measure_second_hash
 from veilmatch.release.manifest import Parameters
-from veilmatch.store.release_site import ReleaseSite
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.table.secret import TableSecret
 from veilmatch.voucher.voucher import (
     Voucher,
