@@ -14,7 +14,8 @@ from functools import lru_cache
 from veilmatch.errors import EncodingError
 from veilmatch.hazmat.prf import digest
 from veilmatch.jobs.key_provider import open_key_provider
-from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers, parse_share
+from veilmatch.matching.match import match_vouchers
+from veilmatch.matching.share import MatchOutcome, MatchResult, parse_share
 from veilmatch.shards.engine import Engine
 from veilmatch.shards.ledger import ShardLedger
 from veilmatch.shards.map_shards import ShardProgress, map_shards

@@ -16,7 +16,6 @@ from veilmatch.service import problems
 from veilmatch.site.release_site import PUBLIC, ReleaseSite
 from veilmatch.site.repository import TIMESTAMP_FILE
 from veilmatch.voucher.voucher import VoucherLayout, layout_of
-from veilmatch.wire import RELEASE_ID_LEN
 
 _RESCAN_S = 1.0
 # Every file but the timestamp is named by its version or its digest: it never changes.
