@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -513,7 +514,8 @@ def test_law_4_a_flipped_bit_of_a_release_is_refused(data: st.DataObject) -> Non
         files[which] = flip(files[which])
     else:
         changed = flip(getattr(metadata, which))
-        metadata = replace(metadata, **{which: changed})
+        one: dict[str, Any] = {which: changed}
+        metadata = replace(metadata, **one)
     received = ReleaseFiles(metadata, files)
     if which == "timestamp":
         # Nothing is computed over its bytes: a digit of a signature may be a capital.

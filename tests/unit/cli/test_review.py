@@ -60,7 +60,9 @@ def test_queue_figures_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     figures = _json(capsys, "review", "figures", *where)
     assert figures["decisions"] == {"confirm": 2, "reject": 2}
     assert figures["agreement"] == {"pairs": 2, "agreed": 2}
-    (kept,) = _json(capsys, "review", "kept", *where)["kept"]  # type: ignore[misc]
+    listed = _json(capsys, "review", "kept", *where)["kept"]
+    assert isinstance(listed, list)
+    (kept,) = listed
     case = kept["case"]
     assert not kept["held"]
     assert run(["review", "hold", case, *where, "--reason", "a court asks"]) == 0
