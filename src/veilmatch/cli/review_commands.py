@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from veilmatch.casework.measures.export import read_export
 from veilmatch.casework.measures.figures import Measures
 from veilmatch.casework.queue import Queue
 from veilmatch.cli.console import print_json, say
+from veilmatch.cli.log_commands import write_signed
 from veilmatch.cli.service_commands import AsJson, Data, DatabaseUrl, open_store
 from veilmatch.errors import ConfigError
 from veilmatch.logstore.state import load_note_signer
@@ -22,6 +24,8 @@ from veilmatch.privatelog.log import PrivateLog
 from veilmatch.review.settings import ReviewPolicy
 from veilmatch.store.files import PRIVATE_MODE, write_atomic
 from veilmatch.transparency.checkpoint import parse_checkpoint
+from veilmatch.transparency.entries.canonical import JsonObject
+from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject
 
 review_app = typer.Typer(
     no_args_is_help=True, help="Platforms: queue, figures and log of the review, no pictures."
@@ -149,6 +153,30 @@ def verify(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) ->
 
 
 @review_app.command()
+def head(
+    data: Data,
+    log_key: LogKey,
+    key: Annotated[Path, typer.Option(help="The platform's statement key (provider keygen).")],
+    out: Annotated[Path, typer.Option(help="Where the signed statement goes.")],
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign the private log's head and state it for the public log; once a day, by a timer."""
+    signer = load_note_signer(log_key)
+    with open_store(data, database) as (opened, crypter):
+        note = PrivateLog(opened, crypter, _clock, signer).sign_head()
+    signed = parse_checkpoint(note.text)
+    subject = Subject("private log head", hashlib.sha256(note.to_bytes()).digest())
+    predicate: JsonObject = {
+        "origin": signed.origin,
+        "size": signed.size,
+        "root": signed.root.hex(),
+    }
+    statement = Statement(EntryKind.PRIVATE_HEAD, (subject,), predicate)
+    write_signed(statement, [key], out, as_json)
+
+
+@review_app.command()
 def export(
     data: Data,
     log_key: LogKey,
@@ -162,12 +190,12 @@ def export(
         note = PrivateLog(opened, crypter, _clock, signer).sign_head()
         exported = read_export(Desk(opened, crypter, _clock))
     write_atomic(out, b"".join(exported.to_lines()), mode=PRIVATE_MODE)
-    head = out.with_name(out.name + ".head")
-    write_atomic(head, note.to_bytes())
+    kept_head = out.with_name(out.name + ".head")
+    write_atomic(kept_head, note.to_bytes())
     size = parse_checkpoint(note.text).size
-    say(f"{size} entries, {len(exported.rows)} rows: {out}\nhead to be kept elsewhere: {head}")
+    say(f"{size} entries, {len(exported.rows)} rows: {out}\nhead to be kept elsewhere: {kept_head}")
     if as_json:
-        print_json({"entries": size, "rows": len(exported.rows), "head": str(head)})
+        print_json({"entries": size, "rows": len(exported.rows), "head": str(kept_head)})
 
 
 @review_app.command()

@@ -15,6 +15,8 @@ from veilmatch.logstore.state import save_note_key
 from veilmatch.review.decision import Outcome
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
+from veilmatch.transparency.entries.entry import parse_statement
+from veilmatch.transparency.entries.envelope import parse_envelope
 from veilmatch.transparency.key import SignatureType
 
 YEAR = time.strftime("%Y", time.gmtime())
@@ -102,11 +104,22 @@ def test_a_period_is_reported_and_verified(
 ) -> None:
     out = tmp_path / "numbers"
     words = ("transparency", "report", "--data", str(data), "--period", YEAR)
-    made = _json(capsys, *words, "--log-key", str(key), "--out", str(out))
+    party = tmp_path / "party.key"
+    keygen = ["keygen", "--name", "platform", "--jurisdiction", "DE", "--out", str(party)]
+    assert run(["provider", *keygen]) == 0
+    signing = ("--log-key", str(key), "--key", str(party))
+    made = _json(capsys, *words, *signing, "--out", str(out))
     counts = made["counts"]
     assert isinstance(counts, dict)
     assert (counts["opened"], counts["confirmed"], counts["rejected"]) == (3, 1, 1)
-    assert sorted(path.name for path in out.iterdir()) == made["files"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*made["files"], "statement.json"]  # type: ignore[misc]
+    )
+    statement = parse_statement(parse_envelope((out / "statement.json").read_bytes()).payload)
+    assert statement.predicate["counts"] == counts
+    head = tmp_path / "head.json"
+    words_of_head = ("review", "head", "--data", str(data), *signing, "--out", str(head))
+    assert _json(capsys, *words_of_head)["kind"] == "private-head"
     signer = save_note_key(
         tmp_path / "same.key", "op.example/private", SignatureType.ED25519, b"k" * 32
     )
