@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.casework.following import Office
-from tests.unit.casework.house import ALICE, BOB, House, opened
+from tests.unit.casework.house import ALICE, BOB, House, jpeg, opened
 from veilmatch.cli.main import run
 from veilmatch.logstore.state import save_note_key
 from veilmatch.review.decision import Outcome
@@ -62,9 +62,10 @@ def test_queue_figures_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     figures = _json(capsys, "review", "figures", *where)
     assert figures["decisions"] == {"confirm": 2, "reject": 2}
     assert figures["agreement"] == {"pairs": 2, "agreed": 2}
-    (kept,) = _json(capsys, "review", "kept", *where)["kept"]  # type: ignore[misc]
-    case = kept["case"]
-    assert not kept["held"]
+    listed = _json(capsys, "review", "kept", *where)["kept"]
+    assert isinstance(listed, list)
+    case = str(listed[0]["case"])
+    assert not listed[0]["held"]
     assert run(["review", "hold", case, *where, "--reason", "a court asks"]) == 0
     assert _json(capsys, "review", "kept", *where)["kept"][0]["held"]  # type: ignore[index]
     assert run(["review", "hold", case, *where, "--reason", "over", "--release"]) == 0
@@ -73,8 +74,9 @@ def test_queue_figures_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     capsys.readouterr()
     advanced = _json(capsys, "review", "advance", *where, "--appeal-days", "0", "--destroy")
     assert (advanced["closed"], advanced["destroyed"]) == (2, 1)
-    listed = _json(capsys, "cases", "list", *where)["cases"]
-    states = [one["state"] for one in listed]  # type: ignore[attr-defined]
+    cases = _json(capsys, "cases", "list", *where)["cases"]
+    assert isinstance(cases, list)
+    states = [one["state"] for one in cases]
     assert sorted(states) == ["closed", "destroyed", "hash_confirmed"]
 
 
@@ -130,3 +132,18 @@ def test_a_period_is_reported_and_verified(
     (out / "report.json").write_bytes(data_out.replace(b'"opened":3', b'"opened":4', 1))
     assert run(check) == 1
     assert run([*words[:-1], "2026-Q9", "--log-key", str(key), "--out", str(out)]) == 2
+
+
+def test_golden_pictures_and_feedback(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.jpg").write_bytes(jpeg(90))
+    where = ("--data", str(data))
+    added = _json(capsys, "review", "golden", str(tmp_path / "one.jpg"), *where)
+    assert added == {"added": 1}
+    (tmp_path / "two.jpg").write_bytes(b"no picture")
+    assert run(["review", "golden", str(tmp_path / "two.jpg"), *where]) == 2
+    lists = ("--lists", str(tmp_path / "lists"))
+    capsys.readouterr()
+    assert _json(capsys, "review", "feedback", *where, *lists) == {"cases": 0}
+    assert run(["review", "feedback", *where, *lists, "--reason", "north"]) == 2

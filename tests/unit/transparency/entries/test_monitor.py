@@ -159,7 +159,7 @@ def test_hidden_swapped_and_malformed_statements_are_found() -> None:
         (FindingKind.HIDDEN, 2),
         (FindingKind.MALFORMED, 10),
     ]
-    assert log.statements[8].to_entry() == entry
+    assert log.statements[9].to_entry() == entry
 
 
 @pytest.mark.attacks
