@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from veilmatch.casework.after.feedback import FeedbackSender, FeedbackSettings
-from veilmatch.casework.after.preservation import Keeping
+from veilmatch.casework.after.preservation import Keeping, sweep_files
 from veilmatch.casework.after.progress import Progress
 from veilmatch.casework.golden import add_golden
 from veilmatch.casework.history import NOBODY, Desk
@@ -118,10 +118,13 @@ def advance(
                 (data / REPORT_FILES / f"{blob_id.hex()}.sealed").unlink(missing_ok=True)
 
             destroyed = Keeping(desk, erase).destroy_due()
+        swept = sweep_files(desk, data / REPORT_FILES)
     say(f"{done.receipts} receipts, {done.reported} reported, {done.acted} acted on")
     say(f"{done.appealed} appeals opened, {done.closed} closed, {destroyed} destroyed")
+    if swept:
+        say(f"{swept} sealed files without a report deleted")
     if as_json:
-        print_json({**vars(done), "destroyed": destroyed})
+        print_json({**vars(done), "destroyed": destroyed, "swept": swept})
 
 
 @review_app.command()
