@@ -25,11 +25,11 @@ from veilmatch.service.app import (
     open_data,
     system_clock,
 )
+from veilmatch.site.release_site import check_site
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic
-from veilmatch.store.release_site import check_site
 from veilmatch.workstore.work_store import WorkStore
 
 cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")
