@@ -123,8 +123,8 @@ def _cryptography_us(batches: list[bytes]) -> float:
     begin = time.thread_time()
     for body, signature in signed:
         public.verify(signature, body)
-        for start in range(0, BATCH * length, length):
-            voucher = body[start : start + length]
+        for place in range(0, BATCH * length, length):
+            voucher = body[place : place + length]
             hashlib.sha256(voucher).digest()
             AESGCM(os.urandom(32)).encrypt(bytes(12), voucher, b"place")
     return (time.thread_time() - begin) / (len(signed) * BATCH) * 1e6
