@@ -21,7 +21,7 @@ from veilmatch.service.setup.configuration import ServeConfiguration, load_confi
 from veilmatch.service.setup.tls import CertificateProtocol, tls_options
 from veilmatch.service.watch.events import Events, take_over_logging
 from veilmatch.service.watch.metrics import Metrics
-from veilmatch.store.release_site import check_site
+from veilmatch.site.release_site import check_site
 
 _BACKLOG = 2048
 Config = Annotated[
@@ -86,6 +86,33 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
         database.close()
 
 
+@contextmanager
+def _console(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...]]:
+    """Take in the pages for reviewers, where they are wanted."""
+    if not chosen.console:
+        yield ()
+        return
+    from veilmatch.cli.console_commands import opened_console, read_console_settings
+
+    settings = chosen.service_settings()
+    console = read_console_settings(
+        chosen.host,
+        chosen.origin,
+        chosen.console_profile,
+        has_tls=chosen.tls_certificate is not None,
+        step_up=chosen.console_step_up,
+    )
+    opened = opened_console(
+        settings.data,
+        settings.database,
+        console,
+        site=chosen.passkey_site(),
+        oidc=chosen.oidc(),
+    )
+    with opened as route:
+        yield (route,)
+
+
 def _uvicorn_options(chosen: ServeConfiguration) -> dict[str, Any]:
     return {
         "http": CertificateProtocol,
@@ -118,6 +145,7 @@ def run_service(chosen: ServeConfiguration) -> None:
         # The store's key and tables are made by the service, before anything is mounted.
         app = create_app(settings, Surroundings(metrics=metrics, events=events))
         app.router.routes.extend(stack.enter_context(_administration(chosen)))
+        app.router.routes.extend(stack.enter_context(_console(chosen)))
         stack.enter_context(_metrics(chosen.metrics_port, metrics))
         host, port = listener.getsockname()[:2]
         scheme = "https" if "ssl_certfile" in options else "http"

@@ -22,7 +22,8 @@ from veilmatch.casework.measures.figures import Measures
 from veilmatch.casework.measures.preferences import PreferenceStore
 from veilmatch.casework.queue import Queue, require_holder
 from veilmatch.casework.viewing import FetchOriginal, Viewing, count_views
-from veilmatch.console.report_form import FormSource, ReporterProfile
+from veilmatch.console.forms.report_form import FormSource, ReporterProfile
+from veilmatch.console.published import NumbersFolder
 from veilmatch.errors import ConfigError, PolicyError
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.review.case import Escalated
@@ -79,6 +80,7 @@ class Services:
         actions: What the platform is told.
         source: Describes a confirmed case to the reporting body; None leaves it to a person.
         fetch: Gets originals from the platform; None where it offers none.
+        numbers: Published numbers; None where there are none to show.
     """
 
     desk: Desk
@@ -91,6 +93,7 @@ class Services:
     actions: Actions = field(default_factory=Actions)
     source: ReportSource | None = None
     fetch: FetchOriginal | None = None
+    numbers: NumbersFolder | None = None
 
     @property
     def clock(self) -> Callable[[], int]:
@@ -200,6 +203,7 @@ def make_services(
     policy: ReviewPolicy | None = None,
     passkey_site: PasskeySite | None = None,
     oidc: OidcSettings | None = None,
+    numbers: NumbersFolder | None = None,
 ) -> Services:
     """Open the rooms below over one store.
 
@@ -212,6 +216,7 @@ def make_services(
         policy: The organisation's policy of review.
         passkey_site: Which site passkeys are bound to.
         oidc: The organisation's issuer.
+        numbers: Published numbers.
     """
     desk = Desk(database, crypter, clock, policy or ReviewPolicy())
     log = desk.log
@@ -228,4 +233,5 @@ def make_services(
         settings=settings,
         passkeys=passkeys,
         oidc=issuer,
+        numbers=numbers,
     )

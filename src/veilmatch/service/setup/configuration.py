@@ -84,6 +84,9 @@ class ServeConfiguration(BaseSettings):
     batch_count: Annotated[int, Field(ge=1, le=1 << 20)] = 1000
 
     administration: bool = False
+    console: bool = False
+    console_profile: Path | None = None
+    console_step_up: bool = False
     origin: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""
