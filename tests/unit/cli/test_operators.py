@@ -156,8 +156,6 @@ def test_actions_are_added_delivered_and_retried(said: _Said) -> None:
         "actions deliver --interval 0",
     ],
 )
-def test_wrong_use_is_refused(
-    tmp_path: Path, secret: str, refused: Refused, words: str
-) -> None:
+def test_wrong_use_is_refused(tmp_path: Path, secret: str, refused: Refused, words: str) -> None:
     chosen = [secret if word == "P" else word for word in words.split()]
     refused([*chosen, "--data", str(tmp_path / "data")], 2)
