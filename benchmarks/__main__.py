@@ -21,6 +21,7 @@ NATIVE = (
     "native_match_voucher",
     "native_cores",
     "native_table_1m",
+    "hash_speed",
 )
 # Percent and counts; nothing here is timed.
 HASHES = ("hash_recall",)
