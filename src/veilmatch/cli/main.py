@@ -46,13 +46,17 @@ MODULES: dict[str, tuple[str, ...]] = {
     "operator_commands": ("operator", "platform"),
     "action_commands": ("actions",),
     "host_commands": ("client",),
+    "admin_commands": ("admin",),
     "client_commands": ("client",),
     "report_commands": ("report",),
+    "review_commands": ("review",),
+    "transparency_commands": ("transparency",),
     "demo_commands": ("demo",),
     "picture_commands": ("pictures",),
     "hash_commands": ("hash",),
     "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
+    "release_commands": ("release",),
     "pages_commands": ("pages", "audit-trust"),
     "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
 }
@@ -62,6 +66,9 @@ _INTERRUPTED = ("interrupted", "what was acknowledged is kept; run the command a
 # What may be missing, and the extra that brings it.
 _OPTIONAL_PARTS = {
     "sqlalchemy": "server",
+    "alembic": "server",
+    "obstore": "server",
+    "psycopg": "server",
     "starlette": "server",
     "uvicorn": "server",
     "argon2": "server",

@@ -21,7 +21,7 @@ from veilmatch.service.setup.configuration import ServeConfiguration, load_confi
 from veilmatch.service.setup.tls import CertificateProtocol, tls_options
 from veilmatch.service.watch.events import Events, take_over_logging
 from veilmatch.service.watch.metrics import Metrics
-from veilmatch.store.release_site import check_site
+from veilmatch.site.release_site import check_site
 
 _BACKLOG = 2048
 Config = Annotated[

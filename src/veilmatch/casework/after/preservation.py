@@ -121,6 +121,10 @@ class Keeping:
             ConfigError: Nothing of this case is kept. PolicyError: Another role.
         """
         require_role(person, Role.REPORTER, Role.LEAD)
+        self.change_hold(person.operator_id, case_id, held, reason)
+
+    def change_hold(self, actor: bytes, case_id: bytes, held: bool, reason: str) -> None:
+        """Do so without asking for a role; for commands on the operator's machine."""
         row = case_preservation.c
         with self._desk.database.transaction() as connection:
             done = connection.execute(
@@ -130,9 +134,7 @@ class Keeping:
             )
             if not done.rowcount:
                 raise ConfigError("nothing of this case is kept")
-            entry = LogEntry(
-                "case.hold", person.operator_id, case_id, {"held": held}, {"reason": reason}
-            )
+            entry = LogEntry("case.hold", actor, case_id, {"held": held}, {"reason": reason})
             self._desk.log.append(connection, entry)
 
     def read_manifest(self, person: Principal, case_id: bytes) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""Operators and platforms, actions, shards."""
+"""The tables of access: operators, platforms, accounts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,15 +12,19 @@ depends_on = None
 def upgrade() -> None:
     """Take the step."""
     _make_account_suspension()
+    _make_account_usage()
     _make_device_revocation()
+    _make_gate_version()
+    _make_login_attempt()
+    _make_login_step()
     _make_operator()
-    _make_table_draft()
+    _make_platform()
     _make_operator_passkey()
+    _make_operator_session()
     _make_platform_credential()
 
 
 def _make_account_suspension() -> None:
-
     op.create_table(
         "account_suspension",
         sa.Column("account", sa.LargeBinary(length=16), nullable=False),
@@ -28,6 +32,8 @@ def _make_account_suspension() -> None:
         sa.PrimaryKeyConstraint("account"),
     )
 
+
+def _make_account_usage() -> None:
     op.create_table(
         "account_usage",
         sa.Column("account", sa.LargeBinary(length=16), nullable=False),
@@ -38,42 +44,8 @@ def _make_account_suspension() -> None:
     )
     op.create_index("account_usage_by_day", "account_usage", ["day"], unique=False)
 
-    op.create_table(
-        "action_endpoint",
-        sa.Column("endpoint_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("scheme", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.Column("sealed_secret", sa.LargeBinary(), nullable=False),
-        sa.Column("sealed_previous", sa.LargeBinary(), nullable=True),
-        sa.Column("previous_until", sa.BigInteger(), server_default="0", nullable=False),
-        sa.CheckConstraint("scheme IN ('v1', 'v1a')", name="action_endpoint_scheme"),
-        sa.CheckConstraint("state IN ('active', 'disabled')", name="action_endpoint_state"),
-        sa.PrimaryKeyConstraint("endpoint_id"),
-        sa.UniqueConstraint("url"),
-    )
-
-    op.create_table(
-        "action_message",
-        sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("message_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("account", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("queued_at", sa.BigInteger(), nullable=False),
-        sa.Column("is_spread", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.PrimaryKeyConstraint("number"),
-        sa.UniqueConstraint("message_id"),
-        sqlite_autoincrement=True,
-    )
-    op.create_index(
-        "action_message_by_spread", "action_message", ["is_spread", "number"], unique=False
-    )
-
 
 def _make_device_revocation() -> None:
-
     op.create_table(
         "device_revocation",
         sa.Column("account", sa.LargeBinary(length=16), nullable=False),
@@ -82,6 +54,8 @@ def _make_device_revocation() -> None:
         sa.PrimaryKeyConstraint("account", "device_key_id"),
     )
 
+
+def _make_gate_version() -> None:
     op.create_table(
         "gate_version",
         sa.Column("gate_id", sa.Integer(), nullable=False),
@@ -89,6 +63,8 @@ def _make_device_revocation() -> None:
         sa.PrimaryKeyConstraint("gate_id"),
     )
 
+
+def _make_login_attempt() -> None:
     op.create_table(
         "login_attempt",
         sa.Column("subject", sa.LargeBinary(length=32), nullable=False),
@@ -97,6 +73,8 @@ def _make_device_revocation() -> None:
         sa.PrimaryKeyConstraint("subject"),
     )
 
+
+def _make_login_step() -> None:
     op.create_table(
         "login_step",
         sa.Column("token_digest", sa.LargeBinary(length=32), nullable=False),
@@ -110,7 +88,6 @@ def _make_device_revocation() -> None:
 
 
 def _make_operator() -> None:
-
     op.create_table(
         "operator",
         sa.Column("operator_id", sa.LargeBinary(length=16), nullable=False),
@@ -137,6 +114,8 @@ def _make_operator() -> None:
         sa.UniqueConstraint("name"),
     )
 
+
+def _make_platform() -> None:
     op.create_table(
         "platform",
         sa.Column("platform_id", sa.LargeBinary(length=16), nullable=False),
@@ -148,64 +127,8 @@ def _make_operator() -> None:
         sa.UniqueConstraint("name"),
     )
 
-    op.create_table(
-        "shard_run",
-        sa.Column("run_id", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("shard_count", sa.Integer(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id"),
-    )
-
-
-def _make_table_draft() -> None:
-
-    op.create_table(
-        "table_draft",
-        sa.Column("draft_id", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("nonce", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("drawn_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("draft_id"),
-    )
-
-    op.create_table(
-        "action_delivery",
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("endpoint_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("account", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("next_attempt_at", sa.BigInteger(), nullable=False),
-        sa.Column("lease_token", sa.LargeBinary(length=16), nullable=True),
-        sa.Column("lease_expires_at", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("reason", sa.Text(), server_default="", nullable=False),
-        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint(
-            "state IN ('waiting', 'delivered', 'dead')", name="action_delivery_state"
-        ),
-        sa.ForeignKeyConstraint(
-            ["endpoint_id"],
-            ["action_endpoint.endpoint_id"],
-        ),
-        sa.ForeignKeyConstraint(
-            ["number"],
-            ["action_message.number"],
-        ),
-        sa.PrimaryKeyConstraint("number", "endpoint_id"),
-    )
-    op.create_index(
-        "action_delivery_due", "action_delivery", ["state", "next_attempt_at"], unique=False
-    )
-    op.create_index(
-        "action_delivery_order",
-        "action_delivery",
-        ["endpoint_id", "account", "number"],
-        unique=False,
-    )
-
 
 def _make_operator_passkey() -> None:
-
     op.create_table(
         "operator_passkey",
         sa.Column("credential_id", sa.LargeBinary(), nullable=False),
@@ -223,6 +146,8 @@ def _make_operator_passkey() -> None:
         "operator_passkey_by_operator", "operator_passkey", ["operator_id"], unique=False
     )
 
+
+def _make_operator_session() -> None:
     op.create_table(
         "operator_session",
         sa.Column("token_digest", sa.LargeBinary(length=32), nullable=False),
@@ -242,7 +167,6 @@ def _make_operator_passkey() -> None:
 
 
 def _make_platform_credential() -> None:
-
     op.create_table(
         "platform_credential",
         sa.Column("credential_id", sa.LargeBinary(length=16), nullable=False),
@@ -264,14 +188,4 @@ def _make_platform_credential() -> None:
         "platform_credential_by_platform", "platform_credential", ["platform_id"], unique=False
     )
 
-    op.create_table(
-        "shard_done",
-        sa.Column("run_id", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["run_id"],
-            ["shard_run.run_id"],
-        ),
-        sa.PrimaryKeyConstraint("run_id", "number"),
-    )
+    # ### end Alembic commands ###
