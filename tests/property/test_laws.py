@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -512,10 +511,12 @@ def test_law_4_a_flipped_bit_of_a_release_is_refused(data: st.DataObject) -> Non
         table = flip(table)
     elif which in files:
         files[which] = flip(files[which])
+    elif which == "timestamp":
+        metadata = replace(metadata, timestamp=flip(metadata.timestamp))
+    elif which == "snapshot":
+        metadata = replace(metadata, snapshot=flip(metadata.snapshot))
     else:
-        changed = flip(getattr(metadata, which))
-        one: dict[str, Any] = {which: changed}
-        metadata = replace(metadata, **one)
+        metadata = replace(metadata, targets=flip(metadata.targets))
     received = ReleaseFiles(metadata, files)
     if which == "timestamp":
         # Nothing is computed over its bytes: a digit of a signature may be a capital.
