@@ -11,7 +11,6 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.client.policy_file import policy_to_bytes
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.hash_list import HashList, parse_hash_list
@@ -27,9 +26,8 @@ from veilmatch.release.publish import (
     default_probes,
     measured_open_slots,
 )
-from veilmatch.release.trusted_release import TrustPolicy
-from veilmatch.store.files import read_file, write_atomic
-from veilmatch.store.release_site import CURRENT, ReleaseSite
+from veilmatch.site.release_site import CURRENT, ReleaseSite
+from veilmatch.store.files import read_file
 from veilmatch.wire import parse_json
 
 _DAY_S = 86_400
@@ -96,7 +94,7 @@ def _say_built(built: BuiltRelease, as_json: bool) -> None:
     say(f"{built.hash_count} hashes are listed by enough jurisdictions")
     short = built.release_id.hex()[:16]
     say(f"{len(built.table)} rows in release {short}… (epoch {built.manifest.epoch})")
-    say("next: the hash providers approve it with veilmatch provider approve")
+    say("next: state and log it, then veilmatch release stage, sign and publish")
     if as_json:
         print_json(
             {
@@ -119,9 +117,6 @@ def build(
         list[Path] | None,
         typer.Option(help="A signed PDQ list, for the check before a person looks."),
     ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Also write the trust policy that the app ships.")
-    ] = None,
     min_shares: Annotated[int, typer.Option(help="Smallest number of matches that opens.")] = 31,
     probes: Annotated[
         int, typer.Option(help="Image hashes that each voucher tries; 0 for the default.")
@@ -132,8 +127,6 @@ def build(
     """Intersect signed lists, build the blinded table, write the release."""
     if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
         raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
-    if policy is not None and policy.is_dir():
-        raise ConfigError(f"the trust policy's path is a folder: {policy}", setting="policy")
     known = [_read_provider(path) for path in provider]
     lists = _read_lists(hash_list, known)
     hasher = build_hasher(lists[0].algorithm)
@@ -150,14 +143,6 @@ def build(
         if second is not None:
             keys.save_second_hashes(built.release_id, second)
     release_site.write_release(built.manifest, built.table, built.release_id)
-    if policy is not None:
-        trust = TrustPolicy(
-            providers=tuple(known),
-            algorithm=hasher.name,
-            preprocessing=hasher.describe(),
-            min_shares_floor=min_shares,
-        )
-        write_atomic(policy, policy_to_bytes(trust))
     _say_built(built, as_json)
 
 

@@ -23,9 +23,10 @@ from veilmatch.logstore.log_folder import FILE_LEN_MAX, LogFolder, read_note
 from veilmatch.logstore.remote import ask_witness, open_log
 from veilmatch.logstore.state import SignedTrees, load_note_signer, save_note_key
 from veilmatch.logstore.statements import build_bundle, build_release_statement
+from veilmatch.release.trusted_release import MANIFEST
 from veilmatch.secret import SecretBytes
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file, write_atomic
-from veilmatch.store.release_site import MANIFEST, TABLE, ReleaseSite
 from veilmatch.table.blinded_table import parse_table, verify_rows
 from veilmatch.transparency.checkpoint import parse_checkpoint
 from veilmatch.transparency.entries.audit import Outcome
@@ -179,11 +180,10 @@ def log_state(
     release_site = ReleaseSite(site)
     release_id = release_site.read_current().release_id
     manifest = release_site.read_manifest(release_id)
-    path = release_site.release_folder(release_id)
-    table = parse_table(read_file(path / TABLE, "the table"), manifest.rows)
+    table = parse_table(release_site.read_table(release_id), manifest.rows)
     root = verify_rows(table).root()
     attested = [parse_statement(_read_envelope(one).payload) for one in attestation]
-    data = read_file(path / MANIFEST, "the manifest")
+    data = release_site.read_release_file(release_id, MANIFEST)
     statement = build_release_statement(data, root, attested)
     if statement.predicate["release_id"] != release_id.hex():
         raise ConfigError("the release's files do not give its release id", setting="site")
@@ -307,8 +307,7 @@ def audit_bundle(
     """Make the file with which anyone checks the current release offline."""
     release_site = ReleaseSite(site)
     release_id = release_site.read_current().release_id
-    path = release_site.release_folder(release_id) / MANIFEST
-    manifest = read_file(path, "the manifest", max_len=1 << 20)
+    manifest = release_site.read_release_file(release_id, MANIFEST)
     bundle = build_bundle(open_log(where), _read_policy(policy), manifest, release_id)
     write_atomic(out, bundle.to_bytes())
     say(f"bundle with {len(bundle.attestations)} attestations: {out}")

@@ -48,6 +48,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
     "pages_commands": ("pages", "audit-trust"),
+    "release_commands": ("release",),
     "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
 }
 # A path that was given and is not what it should be; any other failure lies outside.

@@ -44,13 +44,16 @@ from veilmatch.hashlist.statement import (
     read_attested_list,
     sign_statement,
 )
+from veilmatch.hashlist.tuf_signer import ProviderSigner
 from veilmatch.hazmat.proof import verify_knowledge
-from veilmatch.release.approval import sign_approval
 from veilmatch.release.manifest import Manifest, knowledge_binding
 from veilmatch.release.trusted_release import CLOCK_SKEW_S
+from veilmatch.site.release_site import ReleaseSite
+from veilmatch.site.repository import Repository
+from veilmatch.site.signing import add_signature, check_staged
 from veilmatch.store.files import read_file, write_atomic
-from veilmatch.store.release_site import ReleaseSite
 from veilmatch.transparency.entries.envelope import Envelope, parse_envelope
+from veilmatch.transparency.policy import POLICY_LEN_MAX, parse_policy
 from veilmatch.wire import Json, parse_json
 
 MIN_JURISDICTIONS = 2
@@ -310,17 +313,29 @@ def approve(
     site: Site,
     own_list: OwnListFile = None,
     attestation: Attestation = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="The log's policy: also check that the release is logged.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the current release, K-1 to K-7, and approve it with a signature."""
-    release_site = ReleaseSite(site)
+    """Check the staged release, K-1 to K-7 and its files, and sign it for clients."""
+    release_site, repository = ReleaseSite(site), Repository(site, MIN_JURISDICTIONS)
+    log_policy = None
+    if policy is not None:
+        log_policy = parse_policy(read_file(policy, "the policy", max_len=POLICY_LEN_MAX))
     with open_provider_key(key) as (provider, signing_key):
         asker = _read_asker(provider, own_list, attestation)
         found = inspect_release(release_site, asker, int(time.time()))
         manifest = found.require_good()
-        release_site.add_approval(found.release_id, sign_approval(signing_key, found.release_id))
+        staged = repository.staged_targets()
+        if staged is None:
+            raise ConfigError("no release is staged", hint="the publisher runs release stage")
+        if check_staged(release_site, repository, staged, log_policy) != manifest:
+            raise VerificationError("what is staged is another release than the newest one")
+        signed = add_signature(staged, ProviderSigner(signing_key), [repository.root()])
+    repository.replace_staged("targets", signed)
     short = found.release_id.hex()[:16]
-    say(f"release {short}… (epoch {manifest.epoch}) approved by {provider.name}")
+    say(f"release {short}… (epoch {manifest.epoch}) signed by {provider.name}")
     if as_json:
         print_json({"release_id": found.release_id.hex(), "epoch": manifest.epoch})
 

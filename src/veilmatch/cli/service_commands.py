@@ -20,12 +20,12 @@ from veilmatch.jobs.worker import Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, create_app, system_clock
 from veilmatch.service.settings import ServiceSettings
+from veilmatch.site.release_site import check_site
 from veilmatch.store.case_store import CASE_ID_LEN, CaseStore
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic
 from veilmatch.store.intake_store import IntakeLimits
-from veilmatch.store.release_site import check_site
 from veilmatch.store.work_store import WorkStore
 
 cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")

@@ -22,8 +22,8 @@ from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers
 from veilmatch.opening.case import Opening, open_account
 from veilmatch.opening.second_hash import check_second_hash
 from veilmatch.release.manifest import Parameters
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.case_store import CaseStore
-from veilmatch.store.release_site import ReleaseSite
 from veilmatch.store.work_store import Lease, Processed, ShareGroup, WaitingVoucher, WorkStore
 from veilmatch.table.secret import TableSecret
 from veilmatch.voucher.voucher import Voucher, layout_of, parse_voucher, verify_voucher

@@ -11,14 +11,14 @@ from veilmatch.errors import ConfigError, ProofError
 from veilmatch.logstore.log_folder import CHECKPOINT, LogFolder, read_note
 from veilmatch.logstore.statements import build_bundle
 from veilmatch.pages.record import Record, build_record
+from veilmatch.release.trusted_release import MANIFEST
+from veilmatch.site.release_site import CURRENT, ReleaseSite
 from veilmatch.store.files import read_file
-from veilmatch.store.release_site import CURRENT, MANIFEST, ReleaseSite
 from veilmatch.transparency.policy import POLICY_LEN_MAX, parse_policy, verify_checkpoint
 from veilmatch.transparency.proof import LogProof
 from veilmatch.transparency.tiles import TreeReader
 from veilmatch.transparency.tree import build_inclusion_proof
 
-_MANIFEST_LEN_MAX = 1 << 20
 # What of a log's folder is handed out, so that monitors and witnesses can follow it here.
 _LOG_PATH = re.compile(
     r"checkpoint|(?:statement|envelope)/[0-9a-f]{64}"
@@ -96,8 +96,7 @@ class Library:
 
     def read_manifest(self, release_id: bytes) -> bytes:
         """Read a release's manifest as it lies there."""
-        path = self._site.release_folder(release_id) / MANIFEST
-        return read_file(path, "the manifest", max_len=_MANIFEST_LEN_MAX)
+        return self._site.read_release_file(release_id, MANIFEST)
 
     def build_bundle(self, release_id: bytes) -> bytes:
         """Build the file with which anyone checks a release offline.

@@ -19,10 +19,10 @@ from veilmatch.service.group_commit import GroupCommit
 from veilmatch.service.intake import InFlight, Intake
 from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.service.settings import ServiceSettings
+from veilmatch.site.release_site import check_site
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.intake_store import IntakeStore
-from veilmatch.store.release_site import check_site
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
 _TIMER_S = 0.5
@@ -79,8 +79,7 @@ def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_cloc
     app = Starlette(
         routes=[
             Route("/healthz", _health),
-            Route("/v1/release", releases.current),
-            Route("/v1/releases/{release_id}/{name}", releases.file),
+            Route("/v1/releases/{path:path}", releases.file),
             Route("/v1/vouchers", intake.handle, methods=["POST", "DELETE"]),
         ],
         exception_handlers={

@@ -15,11 +15,11 @@ from tests.integration.service.world import World
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import Worker
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.case_store import CaseStore
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.intake_store import IntakeLimits, IntakeStore
-from veilmatch.store.release_site import ReleaseSite
 from veilmatch.store.work_store import WorkStore
 
 

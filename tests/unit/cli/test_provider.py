@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 from tests.hardware import PIN, Token
 from tests.hardware_fixtures import soft_hsm, token
-from tests.unit.cli.conftest import Kit, Refused
+from tests.publishing import begin_site, sign_staged, stage_release
+from tests.unit.cli.conftest import SIGNERS, Kit, Refused, build_arguments
 from veilmatch.cli.key_files import load_provider_key, open_provider_key
 from veilmatch.cli.main import run
 from veilmatch.hashlist.hash_list import parse_hash_list
@@ -18,7 +20,7 @@ from veilmatch.hashlist.provider import parse_provider
 from veilmatch.hashlist.statement import party_key, read_attested_list
 from veilmatch.hashlist.tuf_signer import ProviderSigner
 from veilmatch.hsm.uri import parse_pkcs11_uri
-from veilmatch.store.release_site import ReleaseSite
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.transparency.entries.entry import EntryKind, parse_statement
 from veilmatch.transparency.entries.envelope import parse_envelope, verify_envelope
 
@@ -39,8 +41,8 @@ def _json(capfd: Captured, *arguments: object, code: int = 0) -> dict[str, objec
     return value
 
 
-def _hardware_provider(token: Token, folder: Path, name: str = "three") -> Path:
-    key = folder / "hardware.key"
+def _hardware_provider(token: Token, folder: Path, name: str = "hardware") -> Path:
+    key = folder / f"{name}.key"
     who = ["--name", name, "--jurisdiction", "NL", "--out", key]
     assert _run("provider", "keygen", *who, "--pkcs11", token.uri()) == 0
     return key
@@ -101,7 +103,9 @@ def test_another_list_than_the_one_handed_over_is_not_approved(
     k = own_kit.folder
     newer = ["--key", k / "one.key", "--hashes", k / "two.csv", "--out", k / "newer.list"]
     assert _run("provider", "list", *newer, "--algorithm", "pdq") == 0
-    before = next(own_kit.path("site").rglob("approvals.json")).read_bytes()
+    stage_release(k, SIGNERS)
+    staged = k / "site" / "staged" / "targets.json"
+    before = staged.read_bytes()
     words = [
         "--key",
         str(k / "one.key"),
@@ -115,12 +119,49 @@ def test_another_list_than_the_one_handed_over_is_not_approved(
     certify = ["provider", "certify", *words, "--method", "two analysts", "--out", str(k / "c")]
     refused(certify, 1)
     assert not (k / "c").exists()
-    assert next(own_kit.path("site").rglob("approvals.json")).read_bytes() == before
+    assert staged.read_bytes() == before
 
 
 def test_a_provider_without_a_list_in_it_approves_nothing(kit: Kit, refused: Refused) -> None:
     words = ["--key", str(kit.path("strange.key")), "--site", str(kit.path("site"))]
     refused(["provider", "approve", *words], 1)
+
+
+def test_what_providers_approved_is_published(own_kit: Kit, refused: Refused) -> None:
+    k = own_kit.folder
+    site = ["--site", str(k / "site")]
+    one = ["provider", "approve", "--key", str(k / "one.key"), *site]
+    refused(one, 2)  # nothing is staged
+    assert run(["release", "init", *site, "--online-key", str(k / "o"), "--provider", "x"]) == 2
+    stage_release(k, SIGNERS)
+    staged = k / "site" / "staged" / "targets.json"
+    assert run([*one, "--list", str(k / "one.list"), "--policy", str(k / "log.policy")]) == 0
+    assert len(json.loads(staged.read_bytes())["signatures"]) == 1
+    publish = ["release", "publish", *site, "--online-key", str(k / "online.key")]
+    assert run(publish) == 1  # one is not enough
+    assert run(["provider", "approve", "--key", str(k / "two.key"), *site]) == 0
+    assert len(json.loads(staged.read_bytes())["signatures"]) == 2
+    assert run(publish) == 0
+
+
+def test_a_key_that_the_root_does_not_name_approves_nothing(own_kit: Kit, refused: Refused) -> None:
+    """Its list is in the release, but clients do not know its key."""
+    k = own_kit.folder
+    words = ["--list", k / "three.list", "--list", k / "two.list", "--site", k / "site"]
+    words += ["--provider", k / "three.json", "--provider", k / "two.json"]
+    assert _run("build", *words, "--secrets", k / "secrets") == 0
+    stage_release(k, ("three", "two"))
+    refused(["provider", "approve", "--key", str(k / "three.key"), "--site", str(k / "site")], 2)
+
+
+def test_something_else_staged_than_what_was_inspected(own_kit: Kit, refused: Refused) -> None:
+    k = own_kit.folder
+    stage_release(k, SIGNERS)
+    assert run(build_arguments(k).split()) == 0
+    said = refused(
+        ["provider", "approve", "--key", str(k / "one.key"), "--site", str(k / "site")], 1
+    )
+    assert "another release" in said
 
 
 @pytest.mark.parametrize(
@@ -134,14 +175,14 @@ def test_a_provider_without_a_list_in_it_approves_nothing(kit: Kit, refused: Ref
 def test_damage_is_told_at_its_number(
     own_kit: Kit, capfd: Captured, change: str, passed: int, error: str
 ) -> None:
-    manifest = next(own_kit.path("site").rglob("manifest.json"))
-    table = next(own_kit.path("site").rglob("table.bin"))
+    manifest = next(own_kit.path("site").glob("releases/*/manifest.json"))
+    shard = next(own_kit.path("site/public/shards").iterdir())
     if change == "manifest form":
         manifest.write_bytes(manifest.read_bytes() + b"\n")
     if change == "row":
-        data = bytearray(table.read_bytes())
+        data = bytearray(shard.read_bytes())
         data[-32:] = data[-64:-32]  # a row twice
-        table.write_bytes(data)
+        shard.write_bytes(data)
     if change == "manifest value":
         value = manifest.read_bytes()
         manifest.write_bytes(value.replace(b'"min_shares":31', b'"min_shares":30'))
@@ -200,8 +241,11 @@ def test_refusals(kit: Kit, tmp_path: Path, refused: Refused) -> None:
 # --- with a hardware module -------------------------------------------------------------------
 
 
-def test_a_key_in_a_module_signs_everything(own_kit: Kit, token: Token, capfd: Captured) -> None:
-    k = own_kit.folder
+def test_a_key_in_a_module_signs_everything(kit: Kit, token: Token, tmp_path: Path) -> None:
+    """Root, list, attestation, release statement, targets, certificate; alpha is there too."""
+    k, names = tmp_path, ("hard", "two")
+    for end in ("key", "json", "list", "csv"):
+        shutil.copy(kit.path(f"two.{end}"), k)
     key = _hardware_provider(token, k, "hard")
     reference = json.loads(key.read_bytes())
     assert reference.keys() == {"format", "name", "jurisdiction", "public_key", "pkcs11"}
@@ -209,22 +253,24 @@ def test_a_key_in_a_module_signs_everything(own_kit: Kit, token: Token, capfd: C
     assert key.stat().st_mode & 0o077 == 0
     words = ["--key", key, "--hashes", k / "two.csv", "--out", k / "hard.list"]
     assert _run("provider", "list", *words, "--algorithm", "pdq") == 0
-    made = _json(
-        capfd,
-        *("build", "--list", k / "hard.list", "--list", k / "two.list"),
-        *("--provider", k / "hardware.json", "--provider", k / "two.json"),
-        *("--site", k / "site", "--secrets", token.uri("alpha", folder=k / "sealed")),
+    begin_site(k, names)
+    assert (
+        _run(
+            *("build", "--list", k / "hard.list", "--list", k / "two.list"),
+            *("--provider", k / "hard.json", "--provider", k / "two.json"),
+            *("--site", k / "site", "--secrets", token.uri("alpha", folder=k / "sealed")),
+        )
+        == 0
     )
-    assert made["hashes"] == 30
     assert [path.suffix for path in (k / "sealed").iterdir()] == [".sealed"]
-    attest = ["--list", k / "hard.list", "--key", key, "--out", k / "hard.attestation"]
-    assert _run("provider", "attest", *attest) == 0
+    stage_release(k, names)
     site = ["--key", key, "--site", k / "site", "--attestation", k / "hard.attestation"]
-    assert _run("provider", "approve", *site) == 0
+    assert _run("provider", "approve", *site, "--policy", k / "log.policy") == 0
+    sign_staged(k, ["two"], "targets")
+    online = ["--site", k / "site", "--online-key", k / "online.key"]
+    assert _run("release", "publish", *online) == 0
     certificate = ["--method", "two analysts", "--out", k / "hard.certificate"]
     assert _run("provider", "certify", *site, *certificate) == 0
-    said = _json(capfd, "log", "attest", *attest)
-    assert said["kind"] == "list-attestation"
 
 
 def test_metadata_is_signed_by_a_key_in_a_module(token: Token, tmp_path: Path) -> None:
@@ -240,7 +286,16 @@ def test_an_existing_key_is_taken_only_on_request(
 ) -> None:
     key = _hardware_provider(token, tmp_path)
     (tmp_path / "again").mkdir()
-    who = ["provider", "keygen", "--name", "three", "--jurisdiction", "NL", "--pkcs11", token.uri()]
+    who = [
+        "provider",
+        "keygen",
+        "--name",
+        "hardware",
+        "--jurisdiction",
+        "NL",
+        "--pkcs11",
+        token.uri(),
+    ]
     out = ["--out", str(tmp_path / "again" / "hardware.key")]
     refused([*who, *out], 1)
     assert run([*who, *out, "--existing"]) == 0

@@ -13,8 +13,8 @@ from veilmatch.errors import ConfigError, StoreError
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import LEASE_S, Worker
 from veilmatch.release.manifest import Parameters
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.database import read_counters
-from veilmatch.store.release_site import ReleaseSite
 from veilmatch.voucher.asset import Kind
 
 __all__ = ["make_house"]  # a fixture of the store's tests
