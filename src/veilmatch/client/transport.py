@@ -67,10 +67,6 @@ class Patience:
     file_s: float = 300.0
 
 
-class MissingFileError(NetworkError):
-    """The service has no file of that name."""
-
-
 class _TryAgainError(NetworkError):
     """The last answer allows another try, after at least ``after_s`` seconds."""
 
@@ -175,9 +171,17 @@ class Transport:
             max_len: Bytes; nothing beyond is read.
 
         Raises:
-            MissingFileError: It is not there. MetadataError: It is longer than it may be.
-            NetworkError: The service could not be reached often enough, or sends too slowly.
+            MetadataError: It is longer than it may be.
+            NetworkError: It is not there, the service could not be reached often enough, or
+                it sends too slowly.
         """
+        data = self.find_file(path, max_len)
+        if data is None:
+            raise NetworkError("the service has no such file", hint=_ASK_PUBLISHER)
+        return data
+
+    def find_file(self, path: str, max_len: int) -> bytes | None:
+        """Fetch one public file, or return None if there is none. Else as ``fetch_file``."""
         return self._patiently(lambda: self._get(f"{self._releases}/{path}", max_len))
 
     def send_vouchers(self, batch: bytes) -> None:
@@ -203,11 +207,11 @@ class Transport:
         if response.status_code != 204:
             raise _refusal(response, len(body))
 
-    def _get(self, url: str, max_len: int) -> bytes:
+    def _get(self, url: str, max_len: int) -> bytes | None:
         deadline = time.monotonic() + self._patience.file_s
         with self._named_errors(), self._http.stream("GET", url) as response:
             if response.status_code in (403, 404):
-                raise MissingFileError("the service has no such file", hint=_ASK_PUBLISHER)
+                return None
             if response.status_code != 200:
                 raise _refusal(response, 0)
             data = bytearray()

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.unit.client.house import Naps
-from veilmatch.client.transport import MissingFileError, Patience, Transport, check_server
+from veilmatch.client.transport import Patience, Transport, check_server
 from veilmatch.errors import (
     ConfigError,
     EncodingError,
@@ -174,8 +174,10 @@ def test_missing_file_is_said_at_once() -> None:
     naps = Naps()
     for status in (403, 404):
         answer = httpx.Response(status)
-        with pytest.raises(MissingFileError):
-            transport(lambda request, a=answer: a, naps).fetch_file("metadata/2.root.json", 10)  # type: ignore[misc]
+        made = transport(lambda request, a=answer: a, naps)  # type: ignore[misc]
+        assert made.find_file("metadata/2.root.json", 10) is None
+        with pytest.raises(NetworkError, match="no such file"):
+            made.fetch_file("metadata/2.root.json", 10)
     assert naps.taken == []
 
 

@@ -17,7 +17,7 @@ from tuf.api.metadata import Root
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from veilmatch.client.transport import MissingFileError, Transport
+from veilmatch.client.transport import Transport
 from veilmatch.errors import (
     EncodingError,
     ExpiredError,
@@ -50,11 +50,10 @@ class _Fetcher(FetcherInterface):
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Fetch a file below the releases' address; ``url`` is relative."""
-        try:
-            return self._transport.fetch_file(url, max_length)
-        except MissingFileError as exc:
-            # How the updater learns that there is no newer root.
-            raise exceptions.DownloadHTTPError("not there", 404) from exc
+        data = self._transport.find_file(url, max_length)
+        if data is None:  # how the updater learns that there is no newer root
+            raise exceptions.DownloadHTTPError("not there", 404)
+        return data
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         yield self.download_bytes(url, max(METADATA_LEN_MAX.values()))
