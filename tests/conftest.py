@@ -16,3 +16,5 @@ settings.register_profile(
 )
 settings.register_profile("search", deadline=None, max_examples=2000, suppress_health_check=_SLOW)
 settings.load_profile("steady")
+
+pytest_plugins = ["tests.databases"]  # the fixtures database, database_place, postgres_cluster

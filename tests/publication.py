@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.unit.transparency.small_log import Disk
 from veilmatch.hashlist.provider import HashProvider
+from veilmatch.hashlist.tuf_signer import ProviderSigner
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.logstore.statements import build_release_statement
 from veilmatch.release.logged import log_folder_name, read_hash_tiles
@@ -26,7 +27,6 @@ from veilmatch.release.signed_metadata import (
     build_targets,
     build_timestamp,
     derive_signer,
-    provider_signer,
     sign_metadata,
 )
 from veilmatch.release.trusted_release import (
@@ -180,7 +180,7 @@ class Publisher:
         )
         everybody = {person[0].public_key: person for person in (*before, *self.people)}
         chosen = signers if signers is not None else list(everybody.values())
-        data = sign_metadata(root, [provider_signer(key) for _, key in chosen])
+        data = sign_metadata(root, [ProviderSigner(key) for _, key in chosen])
         self.roots.append(data)
         self.public[f"metadata/{len(self.roots)}.root.json"] = data
         return data
@@ -207,6 +207,7 @@ class Publisher:
         if not logged:  # a proof of what is in another log, by keys that nobody knows
             self.log.append(*(one.to_entry() for one in stated))
             proof = self.log.prove(stated[0].to_entry(), now=self.now, witnesses=witnesses)
+        self.public.update(self.log.public())  # the tiles of the very tree of the proof
         return {
             MANIFEST: manifest,
             SHARDS: listed.to_bytes(),
@@ -250,7 +251,7 @@ class Publisher:
             expires_at=expires_at or self.now + 90 * DAY,
         )
         people = self.people if signers is None else signers
-        self.targets = sign_metadata(made, [provider_signer(key) for _, key in people])
+        self.targets = sign_metadata(made, [ProviderSigner(key) for _, key in people])
         for name, data in files.items():
             self.public[f"targets/{hashlib.sha256(data).hexdigest()}.{name}"] = data
         self.public[f"metadata/{self.targets_version}.targets.json"] = self.targets

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilmatch.hashbench.suite import mild_view
-from veilmatch.hashing.lfh import BIT_LEN, FEATURES, coarse_luma, low_frequencies
+from veilmatch.hashing.lfh import BIT_LEN, coarse_luma, low_frequencies
+from veilmatch.hazmat.backends.interface import FEATURES
 from veilmatch.pictures.generate import generate_picture
 
 Ints = NDArray[np.int64]

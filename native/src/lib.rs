@@ -3,14 +3,14 @@
 //!
 //! Arguments must not be written to by another thread while a call runs.
 
+mod pictures;
 mod rows;
+mod sealing;
 
-use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2};
+use numpy::{PyArray1, PyArray2, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArray3};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use veilmatch_core::{
-    dhf, element, engine::Path, expand::Expander, merkle, place, scalar, seal, slots,
-};
+use veilmatch_core::{dhf, element, engine::Path, expand::Expander, merkle, place, scalar, slots};
 
 use rows::{check_count, encoding_error, length_error, messages, one_row, rows_of, to_array};
 
@@ -195,21 +195,7 @@ impl Core {
         aads: In<'py>,
         salts: In<'py>,
     ) -> Out<'py> {
-        let keys = rows_of(py, "keys", &keys)?;
-        let salts = rows_of(py, "salts", &salts)?;
-        let (texts, aads) = (messages(&plaintexts)?, messages(&aads)?);
-        check_count(py, "plaintexts", keys.len(), texts.count)?;
-        check_count(py, "aads", keys.len(), aads.count)?;
-        check_count(py, "salts", keys.len(), salts.len())?;
-        let width = texts.width + seal::OVERHEAD_LEN;
-        let out = py.detach(|| {
-            let mut out = vec![0; keys.len() * width];
-            for (i, sealed) in out.chunks_exact_mut(width).enumerate() {
-                seal::seal_into(sealed, &keys[i], texts.row(i), aads.row(i), &salts[i]);
-            }
-            out
-        });
-        rows::to_shape(py, out, keys.len(), width)
+        sealing::seal(py, &keys, &plaintexts, &aads, &salts)
     }
 
     #[staticmethod]
@@ -219,23 +205,7 @@ impl Core {
         sealed: In<'py>,
         aads: In<'py>,
     ) -> PyResult<(Bound<'py, PyArray2<u8>>, Flags<'py>)> {
-        let keys = rows_of(py, "keys", &keys)?;
-        let (texts, aads) = (messages(&sealed)?, messages(&aads)?);
-        check_count(py, "sealed", keys.len(), texts.count)?;
-        check_count(py, "aads", keys.len(), aads.count)?;
-        let Some(width) = texts.width.checked_sub(seal::OVERHEAD_LEN) else {
-            return Err(length_error(py, "sealed", seal::OVERHEAD_LEN, texts.width));
-        };
-        let (out, flags) = py.detach(|| {
-            let mut out = vec![0; keys.len() * width];
-            let open = |i: usize, out: &mut [u8]| {
-                seal::open_into(out, &keys[i], texts.row(i), aads.row(i)).into()
-            };
-            let flags: Vec<bool> =
-                (0..keys.len()).map(|i| open(i, &mut out[i * width..(i + 1) * width])).collect();
-            (out, flags)
-        });
-        Ok((rows::to_shape(py, out, keys.len(), width)?, PyArray1::from_vec(py, flags)))
+        sealing::open(py, &keys, &sealed, &aads)
     }
 
     #[pyo3(signature = (left, right, public, beta, gamma, payload_keys, aads, salts, *, threads = 1))]
@@ -365,6 +335,32 @@ impl Core {
         let rows = rows_of(py, "rows", &rows)?;
         let found = py.detach(|| veilmatch_core::rows::vartime_duplicate_index(rows));
         Ok(found.map_or(-1, |index| index as isize))
+    }
+
+    #[staticmethod]
+    fn coarse_luma<'py>(
+        py: Python<'py>,
+        samples: PyReadonlyArray3<'py, u8>,
+    ) -> PyResult<Bound<'py, PyArray2<i64>>> {
+        pictures::coarse_luma(py, &samples)
+    }
+
+    #[staticmethod]
+    fn low_frequencies<'py>(
+        py: Python<'py>,
+        luma: PyReadonlyArray2<'py, i64>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        pictures::low_frequencies(py, &luma)
+    }
+
+    #[staticmethod]
+    fn hash_luma<'py>(
+        py: Python<'py>,
+        luma: PyReadonlyArray2<'py, i64>,
+        weights: PyReadonlyArray2<'py, i64>,
+        probes: usize,
+    ) -> PyResult<(Bound<'py, PyArray2<u8>>, u64)> {
+        pictures::hash_luma(py, &luma, &weights, probes)
     }
 }
 

@@ -23,8 +23,11 @@ Error:
     │   ├─ TooFewSharesError     (.have .need)
     │   └─ OverloadError         more synthetics than detection can remove
     ├─ PolicyError               a person or role may not do this
+    │   ├─ SessionError          nobody is logged in
+    │   └─ LimitError            over a limit for now     (.retry_after_s)
     ├─ UnavailableError          try again
     │   ├─ StoreError
+    │   │   └─ LeaseError         another worker has what this one held
     │   └─ NetworkError
     └─ InternalError             our bug
 
@@ -154,12 +157,30 @@ class PolicyError(Error):
     """A person or role may not do this."""
 
 
+class SessionError(PolicyError):
+    """Nobody is logged in: no session, or one that is over."""
+
+    hint_default = "log in again"
+
+
+class LimitError(PolicyError):
+    """Over a limit for now; ``retry_after_s`` says in how many seconds to try again."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
 class UnavailableError(Error):
     """Something outside is not there now; trying again may help."""
 
 
 class StoreError(UnavailableError):
     """The database or the blob store failed."""
+
+
+class LeaseError(StoreError):
+    """A lease was lost to another worker; nothing of this step was kept."""
 
 
 class NetworkError(UnavailableError):

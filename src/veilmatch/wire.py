@@ -176,6 +176,13 @@ class Fields:
             raise EncodingError(f"{self._what}: {name} is not an object", field=name)
         return value
 
+    def object_or_none(self, name: str) -> Json | None:
+        """Take a nested object, or null."""
+        if self._value.get(name, 0) is None:
+            del self._value[name]
+            return None
+        return self.object(name)
+
     def finish(self) -> None:
         """Refuse fields that nobody took."""
         if self._value:

@@ -11,9 +11,9 @@ import typer
 from tests.docs.markdown import ROOT, all_text, marked_block
 from veilmatch import errors
 from veilmatch.cli.main import MODULES, build_app
+from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.service import problems
 from veilmatch.service.settings import ServiceSettings
-from veilmatch.store.intake_store import IntakeLimits
 
 
 def _commands() -> dict[str, object]:
@@ -40,8 +40,8 @@ def _error_classes() -> list[str]:
 
 
 def _settings() -> list[str]:
-    fields = [*dataclasses.fields(ServiceSettings), *dataclasses.fields(IntakeLimits)]
-    return [field.name for field in fields]
+    kinds = (ServiceSettings, IntakeLimits, RetentionLimits)
+    return [field.name for kind in kinds for field in dataclasses.fields(kind)]
 
 
 def _environment() -> list[str]:

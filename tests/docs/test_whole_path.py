@@ -53,7 +53,7 @@ def test_every_step_has_its_command() -> None:
     script, place = _script(PAGE.read_text(encoding="utf-8")), -1
     for step in (
         *("provider keygen", "provider list", "provider attest", "release init", "build"),
-        *("witness serve", "provider inspect", "log append", "release stage", "provider approve"),
+        *("witness serve", "provider inspect", "log append", "release stage", "release sign"),
         *("release publish", "serve", "client update", "audit-bundle", "audit "),
     ):
         found = script.find(f"veilmatch {step}", place + 1)

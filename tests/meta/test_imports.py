@@ -22,7 +22,9 @@ numpy.random flint rbcl PIL.Image PIL.ImageDraw PIL.ImageOps pdqhash httpx typer
 cryptography.hazmat.primitives.ciphers.aead cryptography.hazmat.primitives.kdf.hkdf
 cryptography.hazmat.primitives.asymmetric.ed25519 rfc8785 sqlite3 multiprocessing.pool
 concurrent.futures.thread sqlalchemy.dialects.sqlite starlette.applications starlette.concurrency
-uvicorn tuf.ngclient tuf.api.metadata securesystemslib.signer
+uvicorn fastapi pydantic_settings structlog prometheus_client webauthn authlib.oidc.core
+joserfc.jwt argon2 pyotp alembic.migration obstore sqlalchemy.dialects.postgresql
+tuf.ngclient tuf.api.metadata securesystemslib.signer
 '''
 for library in libraries.split():
     try:

@@ -13,7 +13,7 @@ pytest.importorskip("veilmatch_native", reason="the native core is not installed
 
 import veilmatch_native
 
-from veilmatch.hazmat.backends.interface import Backend, Bytes
+from veilmatch.hazmat.backends.interface import CELL_PEAK, FEATURES, Backend, Bytes
 from veilmatch.hazmat.backends.native import NativeBackend
 from veilmatch.hazmat.backends.portable import PortableBackend
 
@@ -46,6 +46,12 @@ class Inputs:
         step = self.random.integers(1, 2 * count + 2, count)
         self.positions = np.stack([first, (first + step) % (2 * count + 2)], axis=1)
         self.keys, self.salts, self.aads = self.rows(32), self.rows(16), self.rows(40)
+        # One picture, not square; the coarse one also has cells at both ends of their range.
+        height, width = 33 + count % 200, 70 + count % 31
+        self.samples = self.random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        self.luma = oracle.coarse_luma(self.samples)
+        self.luma[0, :3] = 0, CELL_PEAK, CELL_PEAK
+        self.weights = self.random.integers(-32767, 32768, (70, FEATURES))
         self.sealed = oracle.seal(self.keys, self.messages, self.aads, self.salts)
         self.sealed[::3, -1] ^= 1  # every third does not open: the tag
         self.sealed[1::3, 20] ^= 1  # nor these: the commitment
@@ -94,6 +100,9 @@ class Inputs:
             "derive_positions": lambda b, t: b.derive_positions(DST, d.aads, 1 << 20, threads=t),
             "place": lambda b, _: b.place(d.positions, 2 * d.count + 2),
             "merkle_root": lambda b, t: b.merkle_root(d.messages, threads=t),
+            "coarse_luma": lambda b, _: b.coarse_luma(d.samples),
+            "low_frequencies": lambda b, _: b.low_frequencies(d.luma),
+            "hash_luma": lambda b, _: b.hash_luma(d.luma, d.weights, 1 + d.count % 1024),
             "duplicate_index": lambda b, t: b.duplicate_index(d.left, threads=t),
         }
 

@@ -14,6 +14,21 @@ from veilmatch.voucher.batch import build_deletion_batch
 from veilmatch.wire import to_canonical_json
 
 HOUSE_SEED = b"vectors house"
+_CALIBRATION: Json = {
+    "corpus": "5a" * 32,
+    "pictures": 30_000,
+    "hits": 0,
+    "groups": 29_000,
+    "group_hits": 0,
+    "tested": 6,
+    "probes": 8,
+    "effective_bits": 66.2,
+    "target": 1e-12,
+    "library": 1000,
+    "cluster": 1,
+    "picture_bound": 0.000104,
+    "account_bound": 1e-20,
+}
 
 
 def _wire() -> list[Family]:
@@ -103,6 +118,13 @@ def _manifest(house: House) -> Family:
                 "weight-true",
                 "a weight is a number",
                 {"synthetic": {**synthetic, "open_slots": [True]}},
+            ),
+            changed("calibrated", "a release that claims", {"calibration": _CALIBRATION}, ""),
+            changed("calibration-empty", "nothing is null, not {}", {"calibration": {}}),
+            changed(
+                "calibration-target",
+                "a target is below 1",
+                {"calibration": {**_CALIBRATION, "target": 1}},
             ),
             changed("bad-source", "a source is an object", {"sources": [1]}),
             Case(

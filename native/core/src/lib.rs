@@ -9,6 +9,8 @@ pub mod dhf;
 pub mod element;
 pub mod engine;
 pub mod expand;
+mod flips;
+pub mod lfh;
 pub mod merkle;
 pub mod place;
 pub mod rows;

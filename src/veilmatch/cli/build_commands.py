@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,50 +12,38 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.errors import ConfigError, VerificationError
-from veilmatch.hashing.algorithms import build_hasher
-from veilmatch.hashlist.hash_list import HashList, parse_hash_list
+from veilmatch.cli.release_set import (
+    ReleaseSet,
+    SetOptions,
+    read_provider,
+    read_release_set,
+    read_signed_lists,
+)
+from veilmatch.cli.screening import Contact, CorpusPaths, Paint, screen_set
+from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect
-from veilmatch.hashlist.provider import HashProvider, parse_provider
+from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.jobs.key_provider import open_key_provider
+from veilmatch.release.calibration import Calibration
 from veilmatch.release.manifest import HashAlgorithm, Parameters, SyntheticSchedule
 from veilmatch.release.publish import (
     BuiltRelease,
+    HashSet,
     ReleaseRequest,
-    build_release,
+    build_from_set,
     default_probes,
     measured_open_slots,
 )
 from veilmatch.site.release_site import CURRENT, ReleaseSite
-from veilmatch.store.files import read_file
-from veilmatch.wire import parse_json
 
 _DAY_S = 86_400
 SECOND_ALGORITHM = "pdq"
 
 
-def _read_provider(path: Path) -> HashProvider:
-    data = read_file(path, "the provider file", max_len=4096)
-    return parse_provider(parse_json(data, "the provider file"))
-
-
-def _read_lists(paths: list[Path], known: list[HashProvider]) -> list[HashList]:
-    lists = []
-    for path in paths:
-        listed = parse_hash_list(read_file(path, "the hash list"))
-        if listed.provider not in known:
-            raise VerificationError(
-                f"the list {path} is not signed by one of the given providers",
-                hint="give its provider's public file with --provider",
-            )
-        lists.append(listed)
-    return lists
-
-
 def _read_second(paths: list[Path], known: list[HashProvider], min_jurisdictions: int) -> Bytes:
     """Read the PDQ lists of the second check, under the rule of the first ones."""
-    lists = _read_lists(paths, known)
+    lists = read_signed_lists(paths, known)
     if {listed.algorithm for listed in lists} != {SECOND_ALGORITHM}:
         raise ConfigError("a second list must be of PDQ hashes", setting="second_list")
     common = intersect(lists, min_jurisdictions)
@@ -64,7 +53,11 @@ def _read_second(paths: list[Path], known: list[HashProvider], min_jurisdictions
 
 
 def _next_request(
-    site: ReleaseSite, algorithm: HashAlgorithm, parameters: Parameters, days: int
+    site: ReleaseSite,
+    algorithm: HashAlgorithm,
+    parameters: Parameters,
+    days: int,
+    calibration: Calibration | None,
 ) -> ReleaseRequest:
     epoch, previous = 1, bytes(32)
     if (site.folder / CURRENT).exists():
@@ -77,23 +70,54 @@ def _next_request(
         algorithm=algorithm,
         parameters=parameters,
         previous=previous,
+        calibration=calibration,
     )
 
 
-def _build(lists: list[HashList], request: ReleaseRequest) -> BuiltRelease:
+def _declare(
+    path: Path | None, target: float | None, found: ReleaseSet, min_shares: int
+) -> Calibration | None:
+    """Say what the release declares of its false matches, if it is calibrated."""
+    if path is None:
+        if target is not None:
+            raise ConfigError(
+                "a target needs a calibration",
+                setting="target",
+                hint="veilmatch calibrate makes one; give it with --calibration",
+            )
+        return None
+    # Only here: a build without calibration needs no picture decoder.
+    from veilmatch.hashbench.calibrate.calibration_file import load_calibration_file
+    from veilmatch.hashbench.calibrate.corpus import preprocessing_digest
+
+    return load_calibration_file(path).declare(
+        algorithm=found.hasher.name,
+        preprocessing=preprocessing_digest(found.hasher),
+        commitments=found.commitments,
+        min_shares=min_shares,
+        target=target,
+    )
+
+
+def _build(common: HashSet, request: ReleaseRequest) -> BuiltRelease:
     with progress() as bars:
         task = bars.add_task("blinding the table", total=None)
 
         def report(done: int, total: int) -> None:
             bars.update(task, total=total, advance=done)
 
-        return build_release(lists, request, threads=os.cpu_count() or 1, report=report)
+        return build_from_set(common, request, threads=os.cpu_count() or 1, report=report)
 
 
 def _say_built(built: BuiltRelease, as_json: bool) -> None:
     say(f"{built.hash_count} hashes are listed by enough jurisdictions")
     short = built.release_id.hex()[:16]
     say(f"{len(built.table)} rows in release {short}… (epoch {built.manifest.epoch})")
+    claimed = built.manifest.calibration
+    if claimed is None:
+        say("nothing is declared of false matches: the release has no calibration")
+    else:
+        say(f"declared: {claimed.describe()}")
     say("next: state and log it, then veilmatch release stage, sign and publish")
     if as_json:
         print_json(
@@ -102,21 +126,45 @@ def _say_built(built: BuiltRelease, as_json: bool) -> None:
                 "epoch": built.manifest.epoch,
                 "table_rows": len(built.table),
                 "hashes": built.hash_count,
+                "calibration": claimed.to_json() if claimed else None,
             }
         )
 
 
+def _check_numbers(min_shares: int, probes: int, days: int) -> None:
+    if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
+        raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
+
+
 def build(
-    hash_list: Annotated[list[Path], typer.Option("--list", help="A signed hash list.")],
     provider: Annotated[list[Path], typer.Option(help="A known provider's public file.")],
     site: Annotated[Path, typer.Option(help="Folder for the public release files.")],
     secrets: Annotated[
         str, typer.Option(help="Folder for the table secret, kept apart, or a PKCS#11 URI.")
     ],
+    hash_list: Annotated[
+        list[Path] | None, typer.Option("--list", help="A signed hash list.")
+    ] = None,
+    staged: Annotated[
+        Path | None, typer.Option("--lists", help="Instead: the folder of veilmatch list.")
+    ] = None,
+    use: Annotated[
+        list[str] | None, typer.Option(help="A staged list; every live one if none is named.")
+    ] = None,
+    algorithm: Annotated[str, typer.Option(help="The image hash of the staged lists.")] = "lfh",
     second_list: Annotated[
         list[Path] | None,
         typer.Option(help="A signed PDQ list, for the check before a person looks."),
     ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="What veilmatch calibrate measured: calibration.json.")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Largest probability of a false opening, declared.")
+    ] = None,
+    corpus: CorpusPaths = None,
+    paint: Paint = 0,
+    contact: Contact = None,
     min_shares: Annotated[int, typer.Option(help="Smallest number of matches that opens.")] = 31,
     probes: Annotated[
         int, typer.Option(help="Image hashes that each voucher tries; 0 for the default.")
@@ -124,19 +172,21 @@ def build(
     days: Annotated[int, typer.Option(help="Days until the release expires.")] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
-    """Intersect signed lists, build the blinded table, write the release."""
-    if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
-        raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
-    known = [_read_provider(path) for path in provider]
-    lists = _read_lists(hash_list, known)
-    hasher = build_hasher(lists[0].algorithm)
-    algorithm = HashAlgorithm(hasher.name, hasher.alg_id, hasher.bit_len, hasher.describe())
-    release_site = ReleaseSite(site)
-    count = probes or default_probes(lists)
-    synthetic = SyntheticSchedule(open_slots=measured_open_slots(lists, count))
+    """Intersect hash lists, build the blinded table, write the release."""
+    _check_numbers(min_shares, probes, days)
+    known = [read_provider(path) for path in provider]
+    told = SetOptions(hash_list or [], staged, use or [], algorithm, known)
+    found = read_release_set(told, Parameters().min_jurisdictions)
+    if corpus or paint:
+        found = replace(found, common=screen_set(found, corpus or [], paint, contact))
+    count = probes or default_probes(found.lists)
+    synthetic = SyntheticSchedule(open_slots=measured_open_slots(found.lists, count))
     parameters = Parameters(min_shares=min_shares, probes=count, synthetic=synthetic)
     second = _read_second(second_list, known, parameters.min_jurisdictions) if second_list else None
-    built = _build(lists, _next_request(release_site, algorithm, parameters, days))
+    declared = _declare(calibration, target, found, min_shares)
+    release_site = ReleaseSite(site)
+    request = _next_request(release_site, found.algorithm, parameters, days, declared)
+    built = _build(found.common, request)
     # The secret first: a release whose secret is lost could never match anything.
     with open_key_provider(secrets, make=True, ask_pin=ask_pin) as keys:
         keys.save(built.secret)

@@ -20,6 +20,11 @@ def say(text: str) -> None:
     out.print(text, markup=False)
 
 
+def warn(text: str) -> None:
+    """Print one line for a person on stderr."""
+    err.print(text, markup=False)
+
+
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object on one line, the last line of a command run with --json."""
     sys.stdout.write(json.dumps(value, sort_keys=True) + "\n")

@@ -11,8 +11,9 @@ import typer
 
 from veilmatch.errors import ConfigError, ImageError
 from veilmatch.hashing.algorithms import build_hasher
-from veilmatch.hashing.hasher import MAX_PROBES, Hasher
+from veilmatch.hashing.hasher import Hasher
 from veilmatch.hashing.picture import decode_picture
+from veilmatch.hazmat.backends.flips import MAX_PROBES
 
 
 def _describe(path: Path, hasher: Hasher, probes: int) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.list_options import Told, build_options, open_client
+from veilmatch.cli.list_options import SignedHeader, Told, build_options, open_client
+from veilmatch.cli.screening import Contact, CorpusPaths, Paint, hash_corpus, report_met
 from veilmatch.errors import ConfigError
+from veilmatch.hashbench.calibrate.contact import ContactItem, probes_of
 from veilmatch.hashlist.entry import Chunks, Item, ListSource, take_moment
 from veilmatch.liststore.engine import DEFAULT_MEMORY_MIB
 from veilmatch.liststore.exchange.hash_sharing_client import HashSharingClient
@@ -25,6 +27,7 @@ from veilmatch.liststore.list_folder import ListFolder, StoredList
 from veilmatch.liststore.promotion import (
     describe_lists,
     promote,
+    quarantine_met,
     withdraw_entries,
     withdraw_list,
 )
@@ -82,7 +85,9 @@ def import_list(
         with open_client(address, user, password_file) as client:
             report = _import_windows(folder, stored, wanted, options, client, since)
     else:
-        importer = partial(told.find_importer(wanted), kind=kind, scheme=scheme)
+        header = SignedHeader()
+        importer = partial(told.find_importer(wanted, header.take), kind=kind, scheme=scheme)
+        options = replace(options, attested=header.kept)
         report = _import_files(folder, stored, wanted, options, files or [], importer)
     _say_report(report)
     if as_json:
@@ -191,6 +196,24 @@ def report(
         print_json(value)
 
 
+def _screen(
+    folder: ListFolder,
+    list_id: str,
+    paths: list[Path],
+    paint: int,
+    contact: Path | None,
+    kind: str,
+) -> Json:
+    """Quarantine what harmless pictures meet in a list; returns counts."""
+    corpus = hash_corpus(paths, paint, contact, kind)
+    met = quarantine_met(folder, list_id, kind, probes_of(corpus))
+    items = [
+        ContactItem(list_id, one.entry_id or f"unnamed {place}", one.hash_count, one.pictures)
+        for place, one in enumerate(met, start=1)
+    ]
+    return report_met(corpus, items, contact)
+
+
 @list_app.command(name="promote")
 def promote_list(
     list_id: ListId,
@@ -198,11 +221,33 @@ def promote_list(
     accept_quarantine: Annotated[
         str, typer.Option(help="Why a quarantined version is taken all the same.")
     ] = "",
+    corpus: CorpusPaths = None,
+    paint: Paint = 0,
+    contact: Contact = None,
+    kind: Annotated[str, typer.Option(help="The kind of hash that is screened.")] = "lfh",
     as_json: AsJson = False,
 ) -> None:
-    """Make the staged version live."""
+    """Make the staged version live; with a corpus, without what harmless pictures meet."""
+    if corpus or paint:
+        _screen(ListFolder(store), list_id, corpus or [], paint, contact, kind)
     value = promote(ListFolder(store), list_id, datetime.now(UTC), accept=accept_quarantine)
     say(f"{list_id}: version {value['version']} is live")
+    if as_json:
+        print_json(value)
+
+
+@list_app.command()
+def screen(
+    list_id: ListId,
+    store: Store = _DEFAULT_STORE,
+    corpus: CorpusPaths = None,
+    paint: Paint = 0,
+    contact: Contact = None,
+    kind: Annotated[str, typer.Option(help="The kind of hash that is screened.")] = "lfh",
+    as_json: AsJson = False,
+) -> None:
+    """Quarantine the entries that harmless pictures meet, and write a contact report."""
+    value = _screen(ListFolder(store), list_id, corpus or [], paint, contact, kind)
     if as_json:
         print_json(value)
 

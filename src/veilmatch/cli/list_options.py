@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,11 @@ from veilmatch.hashlist.kinds import MATCHABLE_LEN
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.liststore.exchange.hash_sharing_client import HashSharingClient
 from veilmatch.liststore.list_folder import StoredList
+from veilmatch.liststore.staged_set import keep_header
 from veilmatch.liststore.staging import ImportOptions
 from veilmatch.secret import SecretBytes
 from veilmatch.store.files import read_file
-from veilmatch.wire import parse_json
+from veilmatch.wire import Json, parse_json
 
 SIGNED = "signed"
 """The form that says itself, under signature, who it comes from."""
@@ -79,12 +81,31 @@ class Told:
         data = read_file(self.provider, "the provider's public file", max_len=4096)
         return parse_provider(parse_json(data, "the provider's public file"))
 
-    def find_importer(self, source: ListSource) -> Importer:
-        """Return what reads the files. Raises ConfigError."""
+    def find_importer(self, source: ListSource, seen: Callable[[Json], None]) -> Importer:
+        """Return what reads the files; ``seen`` gets a signed list's header. Raises ConfigError."""
         if source.format != SIGNED:
             return load_importer(source.format)
-        read = partial(parse_signed_entries, provider=self.read_provider())
+        read = partial(parse_signed_entries, provider=self.read_provider(), seen=seen)
         return lambda chunks, *, kind="", scheme="": read(chunks)
+
+
+class SignedHeader:
+    """The header of the one signed list that an import reads, if it reads one."""
+
+    def __init__(self) -> None:
+        self._header: Json | None = None
+
+    def take(self, header: Json) -> None:
+        """Take a verified header. Raises ConfigError at the second one."""
+        if self._header is not None:
+            raise ConfigError(
+                "a list is one signed file at a time", setting="files", hint="import the newest"
+            )
+        self._header = keep_header(header)
+
+    def kept(self) -> Json | None:
+        """Return what the version keeps of it."""
+        return self._header
 
 
 def build_options(source: ListSource, kind: str, accept: list[str]) -> ImportOptions:

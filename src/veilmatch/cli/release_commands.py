@@ -7,6 +7,7 @@ offline, on a copy of the site's folder.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +18,16 @@ from tuf.api.metadata import Root, Targets
 
 from veilmatch.cli.console import print_json, say
 from veilmatch.cli.key_files import open_provider_key
+from veilmatch.cli.provider_release import (
+    Asker,
+    Attestation,
+    OwnListFile,
+    inspect_release,
+    read_asker,
+)
 from veilmatch.client.policy_file import parse_policy as parse_trust
 from veilmatch.client.policy_file import policy_to_bytes
-from veilmatch.errors import ConfigError
+from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.hashlist.tuf_signer import ProviderSigner
@@ -192,14 +200,27 @@ def _sign_root(repository: Repository, data: bytes, signer: Signer) -> tuple[byt
 
 
 def _sign_targets(
-    repository: Repository, data: bytes, signer: Signer, site: Path, policy: Path | None
+    repository: Repository, data: bytes, signer: Signer, site: ReleaseSite, checks: _Checks
 ) -> tuple[bytes, str]:
     metadata = parse_metadata(data, Targets)
-    log_policy = _read_log_policy(policy) if policy else None
-    manifest = check_staged(ReleaseSite(site), repository, metadata, log_policy)
+    inspected = inspect_release(site, checks.asker, _now()).require_good()
+    manifest = check_staged(site, repository, metadata, checks.log_policy)
+    if manifest != inspected:
+        raise VerificationError(
+            "what is staged is another release than the newest one",
+            hint="the publisher stages it anew with veilmatch release stage",
+        )
     signed = add_signature(metadata, signer, [repository.root()])
     number = manifest.parameters.min_shares
     return signed, f"release of epoch {manifest.epoch}, min_shares {number}"
+
+
+@dataclass(frozen=True)
+class _Checks:
+    """What a provider brings along to check a release with."""
+
+    asker: Asker
+    log_policy: Policy | None
 
 
 @release_app.command()
@@ -212,19 +233,23 @@ def sign(
     policy: Annotated[
         Path | None, typer.Option(help="The log's policy: also check that the release is logged.")
     ] = None,
+    own_list: OwnListFile = None,
+    attestation: Attestation = None,
     min_jurisdictions: MinJurisdictions = 2,
     as_json: AsJson = False,
 ) -> None:
     """Check what is staged and add a provider's signature; works offline."""
     top = site if site is not None else file.resolve().parent.parent
     repository = _repository(top, min_jurisdictions)
-    role, data = _read_role(file)
     with open_provider_key(key) as (provider, signing_key):
         signer = ProviderSigner(signing_key)
+        role, data = _read_role(file)
         if role == "root":
             signed, said = _sign_root(repository, data, signer)
         else:
-            signed, said = _sign_targets(repository, data, signer, top, policy)
+            log_policy = _read_log_policy(policy) if policy else None
+            checks = _Checks(read_asker(provider, own_list, attestation), log_policy)
+            signed, said = _sign_targets(repository, data, signer, ReleaseSite(top), checks)
     write_atomic(file, signed)
     text = f"{said}: signed by {provider.name} ({provider.jurisdiction})"
     _finish(as_json, text, signed=str(file), role=role)
@@ -339,6 +364,9 @@ def trust(
     out: Annotated[Path, typer.Option(help="Where the trust file goes; the app ships it.")],
     algorithm: Annotated[str, typer.Option(help="The image hash: lfh or pdq.")] = "lfh",
     min_shares: Annotated[int, typer.Option(help="A release below this is refused.")] = 31,
+    needs_calibration: Annotated[
+        bool, typer.Option(help="Refuse releases that declare nothing of false matches.")
+    ] = False,
     min_jurisdictions: MinJurisdictions = 2,
     as_json: AsJson = False,
 ) -> None:
@@ -352,6 +380,7 @@ def trust(
         preprocessing=dict(build_hasher(algorithm).describe()),
         min_jurisdictions=min_jurisdictions,
         min_shares_floor=min_shares,
+        needs_calibration=needs_calibration,
     )
     data = policy_to_bytes(policy)
     parse_trust(data)

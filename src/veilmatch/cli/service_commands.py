@@ -1,8 +1,7 @@
-"""``veilmatch serve``, ``work`` and ``cases``: what the platform runs."""
+"""``veilmatch work`` and ``cases``: what the platform runs beside the service."""
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,90 +9,74 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from veilmatch.cli.console import print_json, progress, say
+from veilmatch.casework.case_store import CaseStore
+from veilmatch.casework.history import CASE_ID_LEN
+from veilmatch.cli.console import print_json, progress, say, warn
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.errors import ConfigError, UnavailableError
+from veilmatch.errors import ConfigError, StoreError, UnavailableError
 from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
-from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, create_app, system_clock
-from veilmatch.service.settings import ServiceSettings
+from veilmatch.service.app import (
+    DATABASE,
+    SEGMENTS,
+    STORE_KEY,
+    open_data,
+    system_clock,
+)
 from veilmatch.site.release_site import check_site
-from veilmatch.store.case_store import CASE_ID_LEN, CaseStore
+from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic
-from veilmatch.store.intake_store import IntakeLimits
-from veilmatch.store.work_store import WorkStore
+from veilmatch.workstore.work_store import WorkStore
 
 cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")
 
-_YEAR_S = 366 * 86_400
-
 Data = Annotated[Path, typer.Option(help="Folder of the service's store.")]
 Site = Annotated[Path, typer.Option(help="Folder of the public release files.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="VEILMATCH_DATABASE",
+        help="URL of a PostgreSQL server (postgresql://…); without it a file in --data.",
+    ),
+]
+BlobsPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--blobs",
+        envvar="VEILMATCH_BLOBS",
+        help="Where sealed segments go: a folder or s3://bucket/prefix.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        listener = socket.create_server((host, port))
-    except (OSError, UnicodeError) as exc:
-        raise UnavailableError(
-            f"cannot listen on {host} port {port}",
-            hint="choose another --port, or stop what listens there",
-        ) from exc
-    listener.setblocking(False)
-    return listener
-
-
-def serve(
-    data: Data,
-    site: Site,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = 8462,
-    segment_age: Annotated[int, typer.Option(help="Seconds until a segment is sealed.")] = 900,
-    min_delay: Annotated[
-        int, typer.Option(help="Seconds between sealing and matching; 0 only for trials.")
-    ] = 6 * 3600,
-) -> None:
-    """Serve the release files and take vouchers until stopped."""
-    if not 0 <= segment_age <= _YEAR_S or not 0 <= min_delay <= _YEAR_S:
-        raise ConfigError("--segment-age and --min-delay must lie between 0 and a year, in seconds")
-    check_site(site)
-    limits = IntakeLimits(segment_max_age_s=segment_age, min_delay_s=min_delay)
-    with _listen(host, port) as listener:
-        app = create_app(ServiceSettings(data=data, site=site, limits=limits))
-        address = listener.getsockname()
-        say(f"serving on http://{address[0]}:{address[1]} (Ctrl-C stops)")
-        # No date and no server name: replies are equal byte for byte whatever matches.
-        config = uvicorn.Config(
-            app, log_level="warning", date_header=False, server_header=False, access_log=False
-        )
-        uvicorn.Server(config).run(sockets=[listener])
-
-
 @contextmanager
-def _open_worker(data: Path, site: Path, secrets: str) -> Iterator[tuple[Worker, WorkStore]]:
+def _open_worker(
+    data: Path, site: Path, secrets: str, url: str | None, place: str | None
+) -> Iterator[tuple[Worker, WorkStore]]:
     release_site = check_site(site)
+    blobs = open_blobs(place) if place else None
     with open_key_provider(secrets, ask_pin=ask_pin) as keys:
         keys.load(release_site.read_current().release_id)  # a missing secret shows at once
-        with _open_store(data) as (database, crypter):
-            work = WorkStore(database, data / SEGMENTS, crypter)
+        with _open_store(data, url) as (database, crypter):
+            work = WorkStore(database, data / SEGMENTS, crypter, blobs)
             cases = CaseStore(database, crypter)
             yield Worker(work, cases, release_site, keys, system_clock), work
 
 
 @contextmanager
-def _open_store(data: Path) -> Iterator[tuple[Database, Crypter]]:
-    if not (data / DATABASE).is_file():
+def _open_store(data: Path, url: str | None = None) -> Iterator[tuple[Database, Crypter]]:
+    if not url and not (data / DATABASE).is_file():
         raise ConfigError(
             f"there is no store in {data}", hint="give the folder that veilmatch serve uses"
         )
-    crypter = load_crypter(data / STORE_KEY, make=False)
-    database = Database(data / DATABASE)
+    load_crypter(data / STORE_KEY, make=False)  # never a new key for an old store
+    database, crypter = open_data(data, url)
     try:
         yield database, crypter
     finally:
@@ -107,32 +90,43 @@ def work(
     once: Annotated[bool, typer.Option(help="Do what is due, then stop.")] = False,
     drain: Annotated[bool, typer.Option(help="Wait until nothing is left, then stop.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
+    database: DatabaseUrl = None,
+    blobs: BlobsPlace = None,
     as_json: AsJson = False,
 ) -> None:
     """Match what is due and open accounts that pass the threshold."""
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
-    total = WorkSummary()
-    with _open_worker(data, site, secrets) as (worker, store), progress() as bars:
+    total, opened = WorkSummary(), _open_worker(data, site, secrets, database, blobs)
+    with opened as (worker, store), progress() as bars:
         task = bars.add_task("matching vouchers", total=store.pending_count()[1] or None)
         while True:
-            done = worker.run(lambda count: bars.advance(task, count))
-            total.segments += done.segments
-            total.vouchers += done.vouchers
-            total.cases += done.cases
-            if once or (drain and store.pending_count()[0] == 0):
+            try:
+                total.add(worker.run(lambda count: bars.advance(task, count)))
+                is_left = drain and store.pending_count()[0] > 0
+            except UnavailableError as exc:  # a server that restarts ends no worker
+                if once or drain:
+                    raise
+                warn(f"{exc}; trying again in {interval:g} s")
+                is_left = True
+            if once or (drain and (total.failed or not is_left)):
                 break
             time.sleep(interval)
+    if total.failed:
+        raise StoreError(
+            f"{total.failed} segments or accounts could not be processed; they wait",
+            hint="veilmatch admin check says what is wrong with the store",
+        )
     say(f"{total.vouchers} vouchers in {total.segments} segments processed")
     if as_json:
         print_json({"vouchers": total.vouchers, "segments": total.segments})
 
 
 @cases_app.command(name="list")
-def list_cases(data: Data, as_json: AsJson = False) -> None:
+def list_cases(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List cases and the operator's queue; no account and no picture is shown."""
-    with _open_store(data) as (database, crypter):
-        store = CaseStore(database, crypter)
+    with _open_store(data, database) as (opened, crypter):
+        store = CaseStore(opened, crypter)
         summaries, queue = store.list_cases(), store.operator_counts()
     for one in summaries:
         day = time.strftime("%Y-%m-%d", time.gmtime(one.opened_day * 86_400))
@@ -154,6 +148,7 @@ def sheet(
     case: Annotated[str, typer.Argument(help="The case's id, as the list shows it.")],
     data: Data,
     out: Annotated[Path, typer.Option(help="Where the PNG goes.")],
+    database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a case's derivatives as one contact sheet, readable by its owner alone."""
@@ -163,8 +158,8 @@ def sheet(
         case_id = b""
     if len(case_id) != CASE_ID_LEN:
         raise ConfigError("a case id is 32 hexadecimal digits", hint="veilmatch cases list")
-    with _open_store(data) as (database, crypter):
-        items = CaseStore(database, crypter).read_items(case_id)
+    with _open_store(data, database) as (opened, crypter):
+        items = CaseStore(opened, crypter).read_items(case_id)
     write_atomic(out, build_contact_sheet([item.derivative for item in items]), mode=0o600)
     say(f"{len(items)} pictures: {out}")
     if as_json:
@@ -173,6 +168,5 @@ def sheet(
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
-    app.command()(serve)
     app.command()(work)
     app.add_typer(cases_app, name="cases")

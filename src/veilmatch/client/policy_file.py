@@ -2,7 +2,7 @@
 
     {"format": "veilmatch-trust-v2", "algorithm": "pdq", "content_class": "csam",
      "max_ad_len": 10240, "max_probes": 16, "min_jurisdictions": 2, "min_shares_floor": 31,
-     "root": {"signatures": […], "signed": {…}},
+     "needs_calibration": 0, "root": {"signatures": […], "signed": {…}},
      "log_policy": ["log …", "witness …", "quorum …"]}
 
 ``root`` is a signed root of the release metadata: the keys of the hash providers with their
@@ -38,6 +38,7 @@ def policy_to_bytes(policy: TrustPolicy) -> bytes:
         "max_probes": policy.max_probes,
         "min_jurisdictions": policy.min_jurisdictions,
         "min_shares_floor": policy.min_shares_floor,
+        "needs_calibration": int(policy.needs_calibration),
         "root": parse_json(policy.root, "the root"),
         "log_policy": list(policy.log_policy.to_bytes().decode().splitlines()),
     }
@@ -66,6 +67,7 @@ def parse_policy(data: bytes) -> TrustPolicy:
         max_ad_len=fields.integer("max_ad_len", 512, 1 << 20),
         max_probes=fields.integer("max_probes", 1, 64),
         content_class=fields.text("content_class", max_len=40),
+        needs_calibration=fields.integer("needs_calibration", 0, 1) == 1,
     )
     fields.finish()
     try:

@@ -108,6 +108,18 @@ class Records:
         )
         return [row[0] for row in found]
 
+    def sources_below(self, folder: str) -> list[tuple[str, bytes]]:
+        """Return (path, asset id) of what came from files below a folder and is still there."""
+        top = folder.rstrip("/") + "/"
+        found = self._state.rows(
+            "SELECT source, asset_id FROM asset WHERE substr(source, 1, ?) = ?"
+            " AND state NOT IN (?, ?) ORDER BY source",
+            len(top),
+            top,
+            *GONE,
+        )
+        return [(source, asset_id) for source, asset_id in found]
+
     def is_seen(self, tag: bytes) -> bool:
         """Say whether a REAL voucher of this account already tries the hash of this tag."""
         return bool(self._state.rows("SELECT 1 FROM seen WHERE tag = ? LIMIT 1", tag))

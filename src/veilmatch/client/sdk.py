@@ -18,7 +18,7 @@ from typing import Self
 from veilmatch.client.account_file import AccountExport, parse_account_export
 from veilmatch.client.policy_file import parse_policy, policy_to_bytes
 from veilmatch.client.records import Records
-from veilmatch.client.release_store import ReleaseUpdate
+from veilmatch.client.release_store import ReleaseStore, ReleaseUpdate
 from veilmatch.client.session import (
     ACCOUNT,
     DEVICE,
@@ -30,10 +30,12 @@ from veilmatch.client.session import (
 )
 from veilmatch.client.state import State
 from veilmatch.client.steps.adding import Adder
+from veilmatch.client.steps.files import absolute
 from veilmatch.client.steps.reports import AddReport, SendReport, Status
 from veilmatch.client.steps.sending import Sender
 from veilmatch.client.transport import Progress, check_server, quiet
 from veilmatch.errors import Error, InputError
+from veilmatch.hazmat.prf import digest
 from veilmatch.release.trusted_release import TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.account_secret import AccountSecret
@@ -151,6 +153,26 @@ class Client:
     def __repr__(self) -> str:
         return "Client(<private>)"
 
+    @property
+    def account(self) -> bytes:
+        """The account's pseudonym at the service, 16 bytes; for a host that keeps accounts."""
+        return self._session.identity.account
+
+    @property
+    def server(self) -> str:
+        """The service's address."""
+        return self._session.state.require_setting(SERVER).decode()
+
+    @property
+    def policy(self) -> TrustPolicy:
+        """What this client accepts."""
+        return self._session.policy
+
+    @property
+    def releases(self) -> ReleaseStore:
+        """This client's releases, to be lent to others by ``ClientOptions.releases``."""
+        return self._session.releases
+
     def update_release(self, progress: Progress = quiet) -> ReleaseUpdate:
         """Fetch the service's release, check it, and use it from now on.
 
@@ -191,6 +213,17 @@ class Client:
     def find_assets(self, path: Path) -> list[bytes]:
         """Return the ids of what was added from a file or folder, still there or not."""
         return self._adder.find_assets(path)
+
+    def sources_below(self, folder: Path) -> list[tuple[str, bytes]]:
+        """Return (path, asset id) of what was added from files below a folder."""
+        return self._session.records.sources_below(str(absolute(folder)))
+
+    def derive_asset_id(self, name: str) -> bytes:
+        """Return the 16-byte id for an app's own name of a picture, the same on every device.
+
+        Nobody without the account's secret can tell names from ids.
+        """
+        return self._session.account.derive_asset_id(digest("asset name", name.encode()))
 
     def send(self, progress: Progress = quiet) -> SendReport:
         """Send what waits: deletions first, then vouchers in batches.

@@ -35,6 +35,7 @@ class ClientOptions:
         random: For the keys made by ``Client.create``.
         transport: Replaces the connection to the service.
         pictures: Gives pictures again that the app handed over without a path.
+        releases: Another client's releases, for a host with many accounts and one table.
     """
 
     threads: int = 1
@@ -42,6 +43,7 @@ class ClientOptions:
     random: RandomSource = SYSTEM_RANDOM
     transport: Transport | None = None
     pictures: PictureSource | None = None
+    releases: ReleaseStore | None = None
 
 
 class Session:
@@ -54,10 +56,15 @@ class Session:
         self.account = AccountSecret(SecretBytes(state.require_setting(ACCOUNT)))
         self.device = SigningKey(SecretBytes(state.require_setting(DEVICE)))
         self.identity = certify_device(self.account, self.device.public_key)
-        policy = parse_policy(state.require_setting(TRUST))
-        self.hasher = build_hasher(policy.algorithm)
-        folder = state.path.with_name(f"{state.path.name}.releases")
-        self.releases = ReleaseStore(folder, state, policy, options.clock, threads=options.threads)
+        self.policy = parse_policy(state.require_setting(TRUST))
+        self.hasher = build_hasher(self.policy.algorithm)
+        self.releases = options.releases or ReleaseStore(
+            state.path.with_name(f"{state.path.name}.releases"),
+            state,
+            self.policy,
+            options.clock,
+            threads=options.threads,
+        )
         self._transport = options.transport
 
     def __repr__(self) -> str:

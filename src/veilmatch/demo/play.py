@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from veilmatch.casework.case_store import CaseStore
 from veilmatch.client.account_file import load_account_file, parse_account_export
 from veilmatch.demo.pool import ALGORITHM
 from veilmatch.demo.processes import run_command, run_together, running_service
@@ -25,7 +26,6 @@ from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.release.publish import default_probes
 from veilmatch.service.app import DATABASE, STORE_KEY
-from veilmatch.store.case_store import CaseStore
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
 from veilmatch.voucher.account_secret import AccountSecret

@@ -3,51 +3,68 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from multiprocessing import Pool
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from PIL import Image
+from typing import Any, TypeVar
 
 from veilmatch.hashbench import falsematch
+from veilmatch.hashbench.falsematch import (
+    NearPair,
+    collision_curves,
+    false_match_tables,
+    hash_photograph,
+    hash_procedural,
+    list_near_pairs,
+    missed_table,
+)
+from veilmatch.hashbench.plots import (
+    COLUMNS,
+    plot_collisions,
+    plot_distances,
+    plot_recall,
+    write_contact_sheet,
+)
 from veilmatch.hashbench.run import Outcome, Recall, measure_one, summarise
 from veilmatch.hashbench.sets import BenchPicture, photographs
-from veilmatch.hashbench.subjects import build_subjects
+from veilmatch.hashbench.suite import CHANGES
+from veilmatch.hashing.lfh import WEIGHTS_SHA256
 
-COLUMNS = (
-    "everyday",
-    "random",
-    "codec",
-    "resize",
-    "tone",
-    "filter",
-    "crop2",
-    "crop10",
-    "rotate",
-    "overlay",
-    "border",
-    "combination",
-    "mirror",
-)
 PROCEDURAL_PICTURES = 36_000
-_SHEET_PAIRS, _TILE = 60, 120
-_COUNTED = ("lfh", "pdq", "phash", "dhash")
-_PROBED = "lfh-1e5"
-_PLOTTED = 3000
+
+Progress = Callable[[str, int, int], None]
+"""Called with (step, done, total)."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class BenchResult:
-    """Everything that was measured."""
+    """Everything that was measured.
+
+    Attributes:
+        pictures: Photographs of the recall set.
+        recall: By subject and group.
+        per_change: Percent found, by change and subject.
+        false_matches: The false-match study.
+        near_pairs: Equal pairs, and the nearest of LFH.
+        collisions: See ``falsematch.collision_curves``.
+        marks: By digest of a photograph's pixels, the digest of all its outcomes: whoever has
+            some of the photographs can repeat a part of the run and compare.
+        weights: Digest of LFH's weights.
+    """
 
     pictures: int
     recall: tuple[Recall, ...]
     per_change: dict[str, dict[str, float]]
     false_matches: tuple[falsematch.FalseMatches, ...]
+    near_pairs: tuple[NearPair, ...] = ()
+    collisions: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    marks: dict[str, str] = field(default_factory=dict)
+    weights: str = WEIGHTS_SHA256
 
 
 def run_hash_benchmark(
@@ -57,6 +74,7 @@ def run_hash_benchmark(
     limit: int | None = None,
     procedural: int = PROCEDURAL_PICTURES,
     jobs: int = 2,
+    progress: Progress = lambda step, done, total: None,
 ) -> BenchResult:
     """Measure recall on the folders' photographs and false matches, and write the report.
 
@@ -66,94 +84,78 @@ def run_hash_benchmark(
         limit: Use only the first so many photographs.
         procedural: How many pictures the false-match study paints.
         jobs: Processes.
+        progress: See ``Progress``.
     """
+    progress("choosing photographs", 0, 1)
     pictures = photographs(list(folders))[:limit]
+    progress("choosing photographs", 1, 1)
+    numbered = list(enumerate(pictures))
     with Pool(jobs) as pool:
-        measured = pool.map(measure_one, list(enumerate(pictures)), chunksize=2)
-        painted = pool.map(hash_procedural, range(procedural), chunksize=100)
-        photos = pool.map(hash_photograph, pictures, chunksize=4)
+        measured = _follow(
+            pool.imap(measure_one, numbered, 2), "measuring recall", len(pictures), progress
+        )
+        painted = _follow(
+            pool.imap(hash_procedural, range(procedural), 100), "painting", procedural, progress
+        )
+        photos = _follow(
+            pool.imap(hash_photograph, pictures, 4), "hashing photographs", len(pictures), progress
+        )
     outcomes = [outcome for each in measured for outcome in each]
     result = BenchResult(
         pictures=len(pictures),
         recall=tuple(summarise(outcomes)),
         per_change=share_by_change(outcomes),
         false_matches=tuple(false_match_tables(painted, photos)),
+        near_pairs=tuple(list_near_pairs(painted, photos)),
+        collisions=collision_curves(painted, photos),
+        marks={
+            mark_picture(picture): mark_outcomes(found)
+            for picture, found in zip(pictures, measured, strict=True)
+        },
     )
     write_report(result, out)
     plot_distances(
         {"photographs": photos, "painted scenes, pages, charts": painted},
         out / "hash-distances.png",
     )
-    write_contact_sheet(result, {p.source: p for p in pictures}, out)
+    by_name = {picture.source: picture for picture in pictures}
+    write_contact_sheet(
+        result.near_pairs,
+        lambda name: by_name.get(name) or falsematch.procedural_picture(int(name.split("/")[1])),
+        out / "hash-false-pairs.png",
+    )
     return result
 
 
-@dataclass(frozen=True)
-class HashedPicture:
-    """One picture of the false-match study.
-
-    Attributes:
-        source: Its name.
-        keys: Its key with each counted subject whose gate it passes.
-        entered: What it enters into a table for up to 1e5 records.
-        tried: What a client tries there for it.
-    """
-
-    source: str
-    keys: dict[str, bytes]
-    entered: frozenset[bytes]
-    tried: frozenset[bytes]
+def _follow(results: Iterable[_Result], step: str, total: int, progress: Progress) -> list[_Result]:
+    found = []
+    for result in results:
+        found.append(result)
+        progress(step, len(found), total)
+    return found
 
 
-def hash_picture(picture: BenchPicture, *, enter: bool) -> HashedPicture:
-    """Hash one picture with the counted subjects; ``enter`` also makes its variants."""
-    subjects = {subject.name: subject for subject in build_subjects()}
-    keys = {}
-    for name in _COUNTED:
-        tried = sorted(subjects[name].look_up(picture.pixels))
-        if tried:
-            keys[name] = tried[0]
-    probed = subjects[_PROBED]
-    entered = probed.enter(picture.pixels) if enter else frozenset()
-    return HashedPicture(picture.source, keys, entered, probed.look_up(picture.pixels))
+def mark_picture(picture: BenchPicture) -> str:
+    """Name a photograph by its pixels, so that any folder may hold it."""
+    shape = "x".join(map(str, picture.pixels.shape)).encode()
+    return hashlib.sha256(shape + picture.pixels.tobytes()).hexdigest()[:16]
 
 
-def hash_procedural(index: int) -> HashedPicture:
-    """Hash one painted picture; for pools of processes."""
-    return hash_picture(falsematch.procedural_picture(index), enter=False)
+def mark_outcomes(outcomes: Iterable[Outcome]) -> str:
+    """Digest what became of a photograph's copies; the random chains follow its number."""
+    lines = [f"{o.subject} {o.change} {int(o.found)}" for o in outcomes if o.group != "random"]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def hash_photograph(picture: BenchPicture) -> HashedPicture:
-    """Hash one photograph and its variants; for pools of processes."""
-    return hash_picture(picture, enter=True)
-
-
-def false_match_tables(
-    painted: Sequence[HashedPicture], photos: Sequence[HashedPicture]
-) -> list[falsematch.FalseMatches]:
-    """Count equal hashes of different pictures.
-
-    First one key each: among painted pictures, by kind and altogether, and among photographs.
-    Then with variants and probes, as in a table up to 1e5 records: every picture tried against
-    the entries of every other photograph.
-    """
-    tables = []
-    for name in _COUNTED:
-        keys = [(each.source, each.keys[name]) for each in painted if name in each.keys]
-        for kind in ("scene", "page", "chart"):
-            some = [pair for pair in keys if pair[0].startswith(kind)]
-            tables.append(falsematch.study_keys(name, kind, some))
-        tables.append(falsematch.study_keys(name, "procedural", keys))
-        found = [(each.source, each.keys[name]) for each in photos if name in each.keys]
-        tables.append(falsematch.study_keys(name, "photographs", found))
-    entries = [(each.source, key) for each in photos for key in sorted(each.entered)]
-    for kind, pictures in (
-        ("procedural against photographs", painted),
-        ("photographs against photographs", photos),
-    ):
-        tried = [(each.source, each.tried) for each in pictures if each.tried]
-        tables.append(falsematch.study_probed(_PROBED, kind, entries, tried))
-    return tables
+_FALSE_PAIRS = (
+    ("procedural", "lfh"),
+    ("procedural against photographs", "lfh-1e5"),
+    ("procedural against photographs", "lfh-1e6"),
+    ("procedural", "pdq"),
+    ("procedural", "phash"),
+)
+"""Which pairs are counted: all painted ones, and with variants and probes those that a table of
+the photographs meets."""
 
 
 def share_by_change(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
@@ -184,6 +186,17 @@ def recall_table(result: BenchResult) -> str:
                 text += f" ({recall.low_percent:.1f} to {recall.high_percent:.1f})"
             cells.append(text)
         lines.append(f"| {subject} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def change_table(result: BenchResult) -> str:
+    """Lay the percent found out by change, as a table in Markdown."""
+    subjects = list(next(iter(result.per_change.values())))
+    lines = ["| change | " + " | ".join(subjects) + " |", "|---" * (len(subjects) + 1) + "|"]
+    lines += [
+        f"| {change} | " + " | ".join(f"{shares[subject]:.1f}" for subject in subjects) + " |"
+        for change, shares in result.per_change.items()
+    ]
     return "\n".join(lines)
 
 
@@ -222,7 +235,7 @@ def bench_records(result: BenchResult) -> list[dict[str, Any]]:
         if recall.group in wanted and recall.subject not in ("dhash", "pdq<=31")
     ]
     for table in result.false_matches:
-        if table.kind == "procedural" and table.subject != "dhash":
+        if (table.kind, table.subject) in _FALSE_PAIRS:
             records.append(
                 {
                     "name": "hash_false_pairs",
@@ -250,78 +263,20 @@ def write_report(result: BenchResult, out: Path) -> None:
         for change, shares in result.per_change.items():
             writer.writerow([change, *(shares[subject] for subject in subjects)])
     (out / "hash-benchmark.md").write_text(
-        recall_table(result) + "\n\n" + false_match_table(result) + "\n", encoding="utf-8"
+        "\n\n".join(
+            (
+                recall_table(result),
+                missed_table(result.per_change, {c.name: c.group for c in CHANGES}),
+                change_table(result),
+                false_match_table(result),
+            )
+        )
+        + "\n",
+        encoding="utf-8",
     )
-    _plot_recall(result, out / "hash-recall.png")
-
-
-def _plot_recall(result: BenchResult, path: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    rows = {(recall.subject, recall.group): recall.percent for recall in result.recall}
-    subjects = list(dict.fromkeys(recall.subject for recall in result.recall))
-    figure, axes = pyplot.subplots(figsize=(12, 4.5))
-    places = np.arange(len(COLUMNS))
-    for number, subject in enumerate(subjects):
-        heights = [rows[subject, column] for column in COLUMNS]
-        axes.bar(places + (number - len(subjects) / 2) * 0.11, heights, 0.11, label=subject)
-    axes.set_xticks(places, COLUMNS, rotation=30, ha="right")
-    axes.set_ylabel("copies found, percent")
-    axes.set_ylim(0, 100)
-    axes.legend(ncol=len(subjects), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.12))
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
-def plot_distances(sets: dict[str, Sequence[HashedPicture]], path: Path) -> None:
-    """Plot how far apart hashes of different pictures are, in shares of all pairs."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, rows = pyplot.subplots(1, len(_COUNTED), figsize=(12, 3), sharey=True)
-    for axes, name in zip(rows, _COUNTED, strict=True):
-        for label, pictures in sets.items():
-            keys = [each.keys[name] for each in pictures if name in each.keys][:_PLOTTED]
-            if len(keys) < 2:
-                continue
-            apart = falsematch.distances(keys)
-            shares = np.bincount(apart, minlength=len(keys[0]) * 8 + 1) / len(apart)
-            shown = np.nonzero(shares)[0]
-            axes.plot(shown, shares[shown], label=label)
-        axes.set_title(name)
-        axes.set_xlabel("bits apart")
-        axes.set_xlim(left=0)
-        axes.set_yscale("log")
-    rows[0].set_ylabel("share of pairs")
-    rows[0].legend(fontsize=7, loc="lower center")
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
-
-
-def write_contact_sheet(result: BenchResult, pictures: dict[str, BenchPicture], out: Path) -> None:
-    """Put pairs that share LFH side by side, for eyes; no file where there are none."""
-    pairs = [
-        pair
-        for table in result.false_matches
-        if table.subject == "lfh" and table.kind in ("procedural", "photographs")
-        for pair in table.matches
-    ][:_SHEET_PAIRS]
-    if not pairs:
-        return
-    sheet = Image.new("RGB", (2 * _TILE, len(pairs) * _TILE), (255, 255, 255))
-    for row, pair in enumerate(pairs):
-        for column, source in enumerate(pair):
-            found = pictures.get(source)
-            if found is None:
-                found = falsematch.procedural_picture(int(source.split("/")[1]))
-            tile = Image.fromarray(found.pixels)
-            tile.thumbnail((_TILE - 4, _TILE - 4))
-            sheet.paste(tile, (column * _TILE, row * _TILE))
-    sheet.save(out / "hash-false-pairs.png")
+    with (out / "hash-false-pairs.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["hash", "first", "second", "bits apart"])
+        writer.writerows((p.subject, p.first, p.second, p.apart) for p in result.near_pairs)
+    plot_recall(result.recall, out / "hash-recall.png")
+    plot_collisions(result.collisions, out / "hash-collisions.png")

@@ -15,14 +15,14 @@ import pdqhash
 from numpy.typing import NDArray
 
 from veilmatch.errors import InputError
-from veilmatch.hashing.hasher import HashResult, ImageHash, flip_bits, likeliest_flips
+from veilmatch.hashing.hasher import HashResult, ImageHash, flip_bits
 from veilmatch.hashing.picture import Picture, describe_decoding
+from veilmatch.hazmat.backends.flips import likeliest_bits
 
 ALG_ID = 1
 BIT_LEN = 256
 MIN_QUALITY = 50
 MAX_SECOND_DISTANCE = 31
-_CANDIDATE_BITS = 16
 
 
 class PdqHasher:
@@ -56,9 +56,7 @@ class PdqHasher:
         bits, costs = _bits_and_costs(np.asarray(numbers, dtype=np.float64))
         packed = np.packbits(bits).tobytes()
         image_hash = ImageHash(ALG_ID, BIT_LEN, packed)
-        weakest = sorted(range(len(costs)), key=lambda bit: (costs[bit], bit))[:_CANDIDATE_BITS]
-        flips = likeliest_flips([costs[bit] for bit in weakest], probes)
-        tried = tuple(flip_bits(image_hash, [weakest[k] for k in flip]) for flip in flips)
+        tried = tuple(flip_bits(image_hash, flip) for flip in likeliest_bits(costs, probes))
         return HashResult(image_hash, int(quality) >= MIN_QUALITY, int(quality), tried)
 
 

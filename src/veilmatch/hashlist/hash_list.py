@@ -144,7 +144,8 @@ def _parse_hash_line(line: bytes, width: int, number: int) -> bytes:
     return value
 
 
-def _take_open_slots(value: Json) -> dict[int, tuple[int, ...]]:
+def take_open_slots(value: Json) -> dict[int, tuple[int, ...]]:
+    """Parse the object ``open_slots`` of a header. Raises EncodingError."""
     fields = Fields(value, "open_slots")
     found: dict[int, tuple[int, ...]] = {}
     for name in sorted(value):
@@ -184,7 +185,7 @@ def parse_hash_list(data: bytes) -> HashList:
     content_class = fields.text("content_class", max_len=40)
     count = fields.integer("count", 0, 2**32)
     picture_count = fields.integer("picture_count", 0, 2**32)
-    open_slots = _take_open_slots(fields.object("open_slots"))
+    open_slots = take_open_slots(fields.object("open_slots"))
     salt, commitment = fields.hex("salt", SALT_LEN), fields.hex("commitment", ROOT_LEN)
     signature = fields.hex("signature", SIGNATURE_LEN)
     fields.finish()

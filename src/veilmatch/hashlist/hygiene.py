@@ -13,11 +13,12 @@ from veilmatch.hashlist.entry import BENIGN, KNOWN_BAD, NEGATIVE, ListEntry
 from veilmatch.hashlist.kinds import DIGEST_LEN, IMAGE_HASH_LEN, is_matchable
 
 MIN_QUALITY = 50
-"""Least PDQ quality; below it PDQ itself gives no usable hash."""
+"""Least quality of an image hash; below it PDQ and LFH themselves give no usable hash."""
 
 _EMPTY_FILE = frozenset(hashlib.new(name, usedforsecurity=False).digest() for name in DIGEST_LEN)
-# An image hash sets half of its bits, give or take; ties in a flat picture tip it over.
-_ONES = {kind: (length * 2, length * 6) for kind, length in IMAGE_HASH_LEN.items()}
+# These hashes set half of their bits, give or take; ties in a flat picture tip them over. LFH's
+# signs are free of each other, so that some good ones lie further out; a flat picture has none set.
+_ONES = {"pdq": (64, 192), "neuralhash": (24, 72)}
 
 
 class State(StrEnum):
@@ -79,13 +80,13 @@ def find_refusal(entry: ListEntry) -> Refusal | None:
     if value in _EMPTY_FILE:
         return Refusal.EMPTY_FILE
     if value.count(value[0]) == len(value):
-        return Refusal.FLAT if entry.kind in _ONES else Refusal.PLACEHOLDER
+        return Refusal.FLAT if entry.kind in IMAGE_HASH_LEN else Refusal.PLACEHOLDER
     if entry.kind in _ONES:
         low, high = _ONES[entry.kind]
         if not low <= int.from_bytes(value, "big").bit_count() <= high:
             return Refusal.FLAT
-        if entry.quality is not None and entry.quality < MIN_QUALITY:
-            return Refusal.LOW_QUALITY
+    if entry.kind in IMAGE_HASH_LEN and entry.quality is not None and entry.quality < MIN_QUALITY:
+        return Refusal.LOW_QUALITY
     return None
 
 

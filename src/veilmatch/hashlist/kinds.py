@@ -15,7 +15,7 @@ from veilmatch.errors import EncodingError, LengthError
 DIGEST_LEN: dict[str, int] = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 """File digests, and their bytes."""
 
-IMAGE_HASH_LEN: dict[str, int] = {"pdq": 32, "neuralhash": 12}
+IMAGE_HASH_LEN: dict[str, int] = {"pdq": 32, "lfh": 9, "neuralhash": 12}
 """Image hashes, and their bytes."""
 
 MATCHABLE_LEN: dict[str, int] = DIGEST_LEN | IMAGE_HASH_LEN

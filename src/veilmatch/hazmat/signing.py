@@ -31,10 +31,10 @@ def derive_key_id(public_key: bytes) -> bytes:
     ]
 
 
-def build_signed_message(purpose: str, message: bytes) -> bytes:
+def build_signed_message(purpose: str, message: bytes | memoryview) -> bytes:
     """Build the bytes that are signed for a purpose: its label, then the message."""
     tag = LABEL_PREFIX + purpose.encode("ascii")
-    return len(tag).to_bytes(2, "big") + tag + message
+    return b"".join((len(tag).to_bytes(2, "big"), tag, message))
 
 
 class Signer(Protocol):
@@ -84,7 +84,9 @@ class SigningKey:
         return "SigningKey(<private>)"
 
 
-def verify_signature(public_key: bytes, purpose: str, message: bytes, signature: bytes) -> None:
+def verify_signature(
+    public_key: bytes, purpose: str, message: bytes | memoryview, signature: bytes
+) -> None:
     """Verify a signature made for ``purpose``.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from veilmatch.errors import EpochError, PolicyError
 from veilmatch.hazmat.signing import derive_key_id
@@ -18,7 +19,7 @@ from veilmatch.voucher.batch import (
     parse_deletion_batch,
     parse_voucher_batch,
 )
-from veilmatch.voucher.voucher import VoucherLayout, parse_voucher
+from veilmatch.voucher.voucher import VoucherLayout, parse_head
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class AcceptedBatch:
     release_id: bytes
     vouchers: tuple[AcceptedVoucher, ...]
 
-    @property
+    @cached_property
     def account(self) -> bytes:
         """The account pseudonym, 16 bytes."""
         return self.identity.account
 
-    @property
+    @cached_property
     def device_key_id(self) -> bytes:
         """8 bytes."""
         return derive_key_id(self.identity.device_public_key)
@@ -78,7 +79,7 @@ def accept_vouchers(data: bytes, releases: Mapping[bytes, VoucherLayout]) -> Acc
     device_key_id = derive_key_id(batch.identity.device_public_key)
     accepted = []
     for body in batch.vouchers:
-        voucher = parse_voucher(body, layout)
+        voucher = parse_head(body, layout)
         if (voucher.account, voucher.device_key_id) != (account, device_key_id):
             raise PolicyError("a voucher names another account or device than its batch")
         if voucher.release_id != batch.release_id:

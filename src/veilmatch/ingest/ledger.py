@@ -19,6 +19,7 @@ class State(Enum):
     WAITING = "waiting"  # its body is in a segment, its key in the store
     PROCESSED = "processed"  # matched or not; key destroyed
     DELETED = "deleted"  # by the account; key and share destroyed
+    EXPIRED = "expired"  # never matched in time; key destroyed
 
 
 class Outcome(Enum):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from veilmatch.errors import ConfigError
+from veilmatch.errors import ConfigError, StoreError
 from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.hazmat.group import as_rows
 from veilmatch.secret import SecretBytes
@@ -30,6 +30,10 @@ class KeyProvider(Protocol):
 
     def save(self, secret: TableSecret) -> None:
         """Keep the secret of a release."""
+        ...
+
+    def forget(self, release_id: bytes) -> None:
+        """Delete what is kept under an id: a draft that became a release, or a dead release."""
         ...
 
     def load_second_hashes(self, release_id: bytes) -> Bytes | None:
@@ -66,6 +70,14 @@ def _check_hashes(data: bytes) -> Bytes:
     return as_rows(data, SECOND_HASH_LEN)
 
 
+def _delete_files(*paths: Path) -> None:
+    try:
+        for path in paths:
+            path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StoreError("a table secret cannot be deleted", hint="check permissions") from exc
+
+
 class FileKeyProvider:
     """Secrets as files that only their owner may read.
 
@@ -90,6 +102,10 @@ class FileKeyProvider:
         """Write a secret, readable by its owner alone."""
         path = self._path(secret.release_id)
         write_atomic(path, secret.to_bytes().reveal(), mode=PRIVATE_MODE)
+
+    def forget(self, release_id: bytes) -> None:
+        """Delete the files of an id; deleting them twice is harmless."""
+        _delete_files(self._path(release_id), self._second_path(release_id))
 
     def _second_path(self, release_id: bytes) -> Path:
         return self._folder / f"{release_id.hex()}.second"
@@ -139,6 +155,11 @@ class Pkcs11KeyProvider:
     def save(self, secret: TableSecret) -> None:
         """Seal a secret and write it."""
         self._write(secret.release_id, _TABLE_SECRET, secret.to_bytes())
+
+    def forget(self, release_id: bytes) -> None:
+        """Delete the sealed files of an id; deleting them twice is harmless."""
+        kinds = (_TABLE_SECRET, _SECOND_HASHES)
+        _delete_files(*(self._path(release_id, kind) for kind in kinds))
 
     def save_second_hashes(self, release_id: bytes, hashes: Bytes) -> None:
         """Seal the known pictures' PDQ hashes, ``bytes (n, 32)``, and write them."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
+from veilmatch.casework.case_store import CaseStore, Source
 from veilmatch.errors import (
     EncodingError,
+    LeaseError,
     OverloadError,
     SignatureError,
+    StoreError,
     TooFewSharesError,
     VerificationError,
 )
@@ -20,28 +24,65 @@ from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.jobs.key_provider import KeyProvider
 from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers
 from veilmatch.opening.case import Opening, open_account
-from veilmatch.opening.second_hash import check_second_hash
+from veilmatch.opening.second_hash import is_near, measure_second_hash
 from veilmatch.release.manifest import Parameters
 from veilmatch.site.release_site import ReleaseSite
-from veilmatch.store.case_store import CaseStore
-from veilmatch.store.work_store import Lease, Processed, ShareGroup, WaitingVoucher, WorkStore
 from veilmatch.table.secret import TableSecret
-from veilmatch.voucher.voucher import Voucher, layout_of, parse_voucher, verify_voucher
+from veilmatch.voucher.voucher import (
+    Voucher,
+    VoucherLayout,
+    layout_of,
+    parse_voucher,
+    verify_voucher,
+)
+from veilmatch.workstore.records import Lease, Processed, ShareGroup, WaitingVoucher
+from veilmatch.workstore.work_store import WorkStore
 
 LEASE_S = 15 * 60
 _BATCH = 256  # vouchers per call of the kernel
+_ENGINE_BATCH = 64 * _BATCH  # vouchers per map: more than a segment holds, as a rule
 
 Report = Callable[[int], None]
 """Called with the number of vouchers just processed."""
 
 
+class Matcher(Protocol):
+    """Matches vouchers elsewhere: ``match_run.EngineMatcher``."""
+
+    def match(
+        self, release_id: bytes, layout: VoucherLayout, bodies: Sequence[bytes]
+    ) -> list[MatchResult]:
+        """Match vouchers of one release. Returns one result per voucher, in order."""
+        ...
+
+    def forget(self) -> None:
+        """Forget what it kept: the segment is finished."""
+        ...
+
+
 @dataclass
 class WorkSummary:
-    """What one run did; says nothing of matches."""
+    """What one run did; says nothing of matches.
+
+    Attributes:
+        segments: Segments that were finished.
+        vouchers: Vouchers in them.
+        cases: Accounts that opened.
+        lost: Leases that another worker took over; its work counts.
+        failed: Segments and accounts that could not be read or kept; they are tried again
+            when their lease ends, and held for an operator after too many tries.
+    """
 
     segments: int = 0
     vouchers: int = 0
     cases: int = 0
+    lost: int = 0
+    failed: int = 0
+
+    def add(self, other: WorkSummary) -> None:
+        """Add what another run did."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
 
 
 class Worker:
@@ -53,6 +94,7 @@ class Worker:
         site: The releases, for their parameters.
         keys: The table secrets.
         clock: Gives seconds since 1970.
+        matcher: Matches elsewhere; in this process if not given.
     """
 
     def __init__(
@@ -62,8 +104,10 @@ class Worker:
         site: ReleaseSite,
         keys: KeyProvider,
         clock: Callable[[], int],
+        matcher: Matcher | None = None,
     ) -> None:
         self._work, self._cases, self._site, self._clock = work, cases, site, clock
+        self._matcher = matcher
         self._secret: Callable[[bytes], TableSecret] = cache(keys.load)
         self._second: Callable[[bytes], Bytes | None] = cache(keys.load_second_hashes)
         self._parameters: Callable[[bytes], Parameters] = cache(
@@ -71,50 +115,75 @@ class Worker:
         )
 
     def run(self, report: Report = lambda count: None) -> WorkSummary:
-        """Process every segment that is due, then open what changed."""
+        """Process every segment that is due, then open what changed.
+
+        A lost lease, and a segment or account that fails, end nothing but themselves.
+
+        Raises:
+            StoreError: The database cannot be reached.
+        """
         summary = WorkSummary()
         self._work.forget_done_segments()
         while (lease := self._work.lease_segment(self._clock(), LEASE_S)) is not None:
-            summary.vouchers += self._process(lease, report)
-            summary.segments += 1
-        summary.cases = self.open_changed()
+            try:
+                summary.vouchers += self._process(lease, report)
+                summary.segments += 1
+            except LeaseError:
+                summary.lost += 1
+            except StoreError:
+                summary.failed += 1
+        self.open_changed(summary)
         return summary
 
     def _process(self, lease: Lease, report: Report) -> int:
         """Match one segment. Order within it does not matter and is not kept."""
+        renew_at = self._clock() + LEASE_S // 2
         waiting = self._work.read_segment(lease)
         processed: list[Processed] = []
         for release_id in {one.release_id for one in waiting}:
             mine = [one for one in waiting if one.release_id == release_id]
-            for start in range(0, len(mine), _BATCH):
-                batch = mine[start : start + _BATCH]
+            batch_len = _BATCH if self._matcher is None else _ENGINE_BATCH
+            for start in range(0, len(mine), batch_len):
+                batch = mine[start : start + batch_len]
                 processed += self._match(release_id, batch)
                 report(len(batch))
+                if self._clock() > renew_at:
+                    self._work.renew_lease(lease, self._clock(), LEASE_S)
+                    renew_at = self._clock() + LEASE_S // 2
         parameters = {one.release_id: self._parameters(one.release_id) for one in waiting}
         self._work.finish_segment(lease, processed, parameters)
+        if self._matcher is not None:
+            self._matcher.forget()
         return len(waiting)
 
     def _match(self, release_id: bytes, waiting: list[WaitingVoucher]) -> list[Processed]:
         layout = layout_of(self._parameters(release_id))
         vouchers = [parse_voucher(one.body, layout) for one in waiting]
-        results = match_vouchers(
-            self._secret(release_id), layout, vouchers, threads=os.cpu_count() or 1
-        )
+        if self._matcher is None:
+            secret, threads = self._secret(release_id), os.cpu_count() or 1
+            results = match_vouchers(secret, layout, vouchers, threads=threads)
+        else:
+            bodies = [one.body for one in waiting]
+            results = self._matcher.match(release_id, layout, bodies)
         return [
             Processed(one, _with_signature(voucher, one.device_public_key, result))
             for one, voucher, result in zip(waiting, vouchers, results, strict=True)
         ]
 
-    def open_changed(self) -> int:
+    def open_changed(self, summary: WorkSummary | None = None) -> int:
         """Try to open each account whose shares changed. Returns how many opened."""
-        opened, groups = 0, self._work.changed_groups()
-        for group in groups:
-            opened += self._open(group)
-        # Only now: an account may have several groups, and a worker killed in between must
-        # look at the others again. Opening an account twice adds nothing.
-        for account, version in {(group.account, group.version) for group in groups}:
-            self._work.mark_checked(account, version)
-        return opened
+        counted = summary or WorkSummary()
+        while (lease := self._work.lease_account(self._clock(), LEASE_S)) is not None:
+            try:
+                counted.cases += sum(self._open(one) for one in self._work.read_groups(lease))
+                # Only now: an account may have several groups, and a worker killed in between
+                # must look at the others again. Opening an account twice adds nothing.
+                self._work.mark_checked(lease)
+            except LeaseError:
+                counted.lost += 1
+            except StoreError:
+                counted.failed += 1
+        return counted.cases
 
     def _open(self, group: ShareGroup) -> bool:
         try:
@@ -128,23 +197,38 @@ class Worker:
         except TooFewSharesError:
             return False
         except OverloadError:
-            self._cases.queue_for_operator(group.account, "overload")
+            self._cases.queue_for_operator(group.account, "overload", self._clock())
             return False
         except VerificationError:
-            self._cases.queue_for_operator(group.account, "anomaly")
+            self._cases.queue_for_operator(group.account, "anomaly", self._clock())
             return False
-        agrees = self._check_second_hash(opening)
+        distances = self._measure_second_hash(opening)
+        agrees = None if distances is None else [is_near(one) for one in distances]
         if agrees is not None and sum(agrees) < group.min_shares:
-            self._cases.queue_for_operator(group.account, "second hash")
+            self._cases.queue_for_operator(group.account, "second hash", self._clock())
             return False
-        self._cases.save_opening(group.account, opening, self._clock(), agrees)
+        releases = {item.share.release_id for item in opening.items}
+        self._cases.save_opening(
+            group.account,
+            opening,
+            self._clock(),
+            agrees,
+            min_shares=group.min_shares,
+            distances=distances,
+            sources={one: self._sources(one) for one in releases},
+        )
         return True
 
-    def _check_second_hash(self, opening: Opening) -> list[bool] | None:
+    def _measure_second_hash(self, opening: Opening) -> list[int | None] | None:
         """Compare each derivative with the second lists; None if no release has one."""
         releases = {item.share.release_id for item in opening.items}
         lists = [known for one in releases if (known := self._second(one)) is not None]
-        return check_second_hash(opening.items, np.concatenate(lists)) if lists else None
+        return measure_second_hash(opening.items, np.concatenate(lists)) if lists else None
+
+    def _sources(self, release_id: bytes) -> list[Source]:
+        """Return whose lists a release was made from."""
+        listed = self._site.read_manifest(release_id).sources
+        return [Source(one.provider.name, one.provider.jurisdiction) for one in listed]
 
 
 def _with_signature(voucher: Voucher, device_public_key: bytes, result: MatchResult) -> MatchResult:

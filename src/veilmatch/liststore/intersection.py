@@ -45,8 +45,8 @@ def intersect_lists(
 ) -> Json:
     """Write the hashes that at least ``min_jurisdictions`` jurisdictions list.
 
-    Two lists of one jurisdiction count once. Withdrawn hashes, withdrawn entries and known
-    false positives do not count at all.
+    Two lists of one jurisdiction count once. Withdrawn hashes, withdrawn entries, known false
+    positives and what harmless pictures meet do not count at all.
 
     Args:
         folder: Where lists live.
@@ -199,6 +199,14 @@ def _split_sql(question: _Question, split: int) -> str:
         if suppressed
         else ""
     )
+    met = [
+        one.quarantine_path for one in question.folder.list_all() if one.quarantine_path.exists()
+    ]
+    if met:
+        anti += (
+            f" ANTI JOIN (SELECT value FROM {read_parquet(met)} WHERE kind = {quote(kind)}) "  # noqa: S608
+            "USING (value)"
+        )
     return (
         f"SELECT value FROM ({rows}){anti} GROUP BY value "  # noqa: S608
         f"HAVING bit_count(bit_or(place)) >= {min_jurisdictions} ORDER BY value"

@@ -5,6 +5,7 @@
     lists/<list id>/source.json           what the list is, fixed at its first import
                     current.json          which version is live; replaced atomically
                     withdrawals.json      entries that are not live whatever the source says
+                    quarantine.parquet    hashes of entries that harmless pictures meet
                     versions/000001/      split-0.parquet … split-f.parquet, report.json last
 
 A version without ``report.json`` does not exist: it is what a killed import left, and the next
@@ -24,8 +25,8 @@ from pathlib import Path
 
 from veilmatch.errors import ConfigError, EncodingError, PolicyError, StoreError
 from veilmatch.hashlist.entry import POLARITIES, ListSource
-from veilmatch.liststore.engine import SPLITS
-from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
+from veilmatch.liststore.engine import SPLITS, fetch_int, open_engine, read_parquet
+from veilmatch.store.files import PRIVATE_MODE, read_file, sync_folder, write_atomic
 from veilmatch.wire import Fields, Json, parse_json, to_canonical_json
 
 _LIST_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -207,6 +208,30 @@ class StoredList:
         """Replace the withdrawn entries, in one atomic step."""
         data = to_canonical_json(dict(withdrawn)) + b"\n"
         write_atomic(self.path / "withdrawals.json", data, mode=PRIVATE_MODE)
+
+    # --- what harmless pictures meet ----------------------------------------------------
+
+    @property
+    def quarantine_path(self) -> Path:
+        """Where the quarantined hashes are; the file is missing where there are none."""
+        return self.path / "quarantine.parquet"
+
+    def replace_quarantine(self, made: Path | None) -> None:
+        """Replace what is quarantined, in one atomic step; None frees everything."""
+        if made is None:
+            self.quarantine_path.unlink(missing_ok=True)
+        else:
+            made.chmod(PRIVATE_MODE)
+            made.replace(self.quarantine_path)
+        sync_folder(self.path)
+
+    def count_quarantine(self) -> int:
+        """Count the quarantined hashes."""
+        if not self.quarantine_path.exists():
+            return 0
+        with open_engine(self.path) as connection:
+            rows = read_parquet([self.quarantine_path])
+            return fetch_int(connection, f"SELECT count(*) FROM {rows}")  # noqa: S608
 
 
 class ListFolder:

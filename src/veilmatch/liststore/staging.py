@@ -41,6 +41,8 @@ class ImportOptions:
         limits: When the version is quarantined.
         memory_mib: Memory for the database, MiB.
         checkpoint: Up to when the source was read; kept with the version.
+        attested: Gives, once everything was read, what the provider's signed header says;
+            kept with the version, so that a release can be built from it.
     """
 
     is_update: bool = False
@@ -50,6 +52,7 @@ class ImportOptions:
     limits: FloodLimits = field(default_factory=FloodLimits)
     memory_mib: int = DEFAULT_MEMORY_MIB
     checkpoint: str = ""
+    attested: Callable[[], Json | None] = lambda: None
 
 
 def stage_import(
@@ -211,5 +214,6 @@ def _build_report(
         "classifications": dict(sorted(spooled.classifications.items())),
         "overlap_before": merged.overlap_before,
         "overlap_after": merged.overlap_after,
+        "attested": options.attested(),
         "quarantined": find_flood(source.polarity, merged.to_version_counts(), options.limits),
     }

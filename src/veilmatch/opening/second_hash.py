@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veilmatch.errors import ImageError
-from veilmatch.hashing.pdq import PdqHasher, agrees_with_known
+from veilmatch.hashing.pdq import MAX_SECOND_DISTANCE, PdqHasher, nearest_distance
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.opening.unseal import OpenedItem
 
@@ -29,13 +29,29 @@ def check_second_hash(items: Sequence[OpenedItem], known: NDArray[np.uint8]) -> 
     Returns:
         One flag per item; a derivative that does not decode agrees with nothing.
     """
+    distances = measure_second_hash(items, known)
+    return [is_near(distance) for distance in distances]
+
+
+def measure_second_hash(items: Sequence[OpenedItem], known: NDArray[np.uint8]) -> list[int | None]:
+    """Measure how far each derivative is from the nearest known picture, in bits.
+
+    Returns:
+        One distance per item; None where the derivative does not decode or is below the
+        quality gate, and so agrees with nothing.
+    """
     hasher = PdqHasher()
-    return [_agrees(hasher, item.data.derivative, known) for item in items]
+    return [_measure(hasher, item.data.derivative, known) for item in items]
 
 
-def _agrees(hasher: PdqHasher, derivative: bytes, known: NDArray[np.uint8]) -> bool:
+def is_near(distance: int | None) -> bool:
+    """Tell whether a distance from ``measure_second_hash`` means that the second hash agrees."""
+    return distance is not None and distance <= MAX_SECOND_DISTANCE
+
+
+def _measure(hasher: PdqHasher, derivative: bytes, known: NDArray[np.uint8]) -> int | None:
     try:
-        picture = decode_picture(derivative)
+        result = hasher.hash_picture(decode_picture(derivative))
     except ImageError:
-        return False
-    return agrees_with_known(hasher.hash_picture(picture), known)
+        return None
+    return nearest_distance(result.image_hash, known) if result.gate else None

@@ -13,6 +13,7 @@ from veilmatch.hazmat.backends.interface import ELEMENT_LEN
 from veilmatch.hazmat.merkle import ROOT_LEN
 from veilmatch.hazmat.prf import digest
 from veilmatch.hazmat.proof import PROOF_LEN, Proof, parse_proof
+from veilmatch.release.calibration import Calibration, parse_calibration
 from veilmatch.table.params import MAX_ROWS, MIN_ROWS, NONCE_LEN
 from veilmatch.wire import Fields, Json, parse_canonical_json, to_canonical_json
 
@@ -99,6 +100,7 @@ class Manifest:
     knowledge: Proof  # of alpha, bound to nonce and epoch
     sources: tuple[ListSource, ...]
     previous: bytes  # release_id of the release before, zeros for the first
+    calibration: Calibration | None = None  # what is claimed of false matches; None: nothing
 
     def to_json(self) -> Json:
         """Return the JSON object."""
@@ -141,6 +143,7 @@ class Manifest:
                 for source in self.sources
             ],
             "previous": self.previous.hex(),
+            "calibration": self.calibration.to_json() if self.calibration else None,
         }
 
     def to_bytes(self) -> bytes:
@@ -209,6 +212,11 @@ def _take_parameters(fields: Fields) -> Parameters:
     )
 
 
+def _take_calibration(fields: Fields) -> Calibration | None:
+    value = fields.object_or_none("calibration")
+    return None if value is None else parse_calibration(value)
+
+
 def parse_manifest(data: bytes) -> Manifest:
     """Parse a manifest, strictly: canonical JSON, every field, no other field.
 
@@ -234,6 +242,7 @@ def parse_manifest(data: bytes) -> Manifest:
         knowledge=parse_proof(fields.hex("knowledge", PROOF_LEN)),
         sources=tuple(_take_source(v) for v in fields.array("sources", max_count=1000)),
         previous=fields.hex("previous", RELEASE_ID_LEN),
+        calibration=_take_calibration(fields),
     )
     fields.finish()
     return manifest

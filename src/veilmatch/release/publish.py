@@ -5,14 +5,17 @@ Spec: ``spec/40-release.md``; ``protocol`` steps 1 to 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from veilmatch.errors import ConfigError
-from veilmatch.hashlist.hash_list import HashList
+from veilmatch.errors import ConfigError, InternalError
+from veilmatch.hashlist.hash_list import HashList, OpenSlots
 from veilmatch.hashlist.intersect import intersect
+from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.hazmat.group import mul_base, one
 from veilmatch.hazmat.proof import prove_knowledge
+from veilmatch.release.calibration import Calibration
 from veilmatch.release.manifest import (
     HashAlgorithm,
     ListSource,
@@ -21,10 +24,11 @@ from veilmatch.release.manifest import (
     derive_release_id,
     knowledge_binding,
 )
-from veilmatch.secret import SYSTEM_RANDOM, RandomSource
-from veilmatch.table.blind import Progress, build_table
+from veilmatch.secret import SYSTEM_RANDOM, RandomSource, SecretBytes
+from veilmatch.table.blind import Blinder, Progress, blind_plan
 from veilmatch.table.blinded_table import BlindedTable
 from veilmatch.table.params import NONCE_LEN, default_expansion, row_count
+from veilmatch.table.plan import TablePlan, plan_table
 from veilmatch.table.secret import TableSecret, generate_alpha
 
 
@@ -55,6 +59,7 @@ class ReleaseRequest:
         parameters: The numbers of the protocol.
         previous: The release id before, zeros for the first.
         expansion: Rows per hash; 0 for the default.
+        calibration: What the release declares of its false matches, if anything.
     """
 
     epoch: int
@@ -64,6 +69,7 @@ class ReleaseRequest:
     parameters: Parameters
     previous: bytes = bytes(32)
     expansion: float = 0.0
+    calibration: Calibration | None = None
 
 
 def encode_hashes(algorithm: HashAlgorithm, hashes: Sequence[bytes]) -> list[bytes]:
@@ -78,7 +84,23 @@ _PROBES_SMALL, _PROBES_LARGE = 8, 16
 _MAX_WEIGHT = 2**31  # the manifest's limit
 
 
-def default_probes(lists: Sequence[HashList]) -> int:
+class MeasuredList(Protocol):
+    """What a list's header says of its pictures, wherever the header was kept."""
+
+    @property
+    def algorithm(self) -> str:
+        """The image hash's name."""
+
+    @property
+    def picture_count(self) -> int:
+        """How many pictures the hashes come from."""
+
+    @property
+    def open_slots(self) -> OpenSlots:
+        """By number of probes, how many slots near-copies opened."""
+
+
+def default_probes(lists: Sequence[MeasuredList]) -> int:
     """Return C: 1 for a hash that probing does not help, else 8 up to 100,000 pictures, then 16."""
     if not lists or lists[0].algorithm == "pdq":
         return 1
@@ -86,7 +108,7 @@ def default_probes(lists: Sequence[HashList]) -> int:
     return _PROBES_SMALL if pictures <= SMALL_LIST else _PROBES_LARGE
 
 
-def measured_open_slots(lists: Sequence[HashList], probes: int) -> tuple[int, ...]:
+def measured_open_slots(lists: Sequence[MeasuredList], probes: int) -> tuple[int, ...]:
     """Add up what the providers measured for C probes; one slot if nobody could measure."""
     total = [0] * (2 * probes)
     for listed in lists:
@@ -103,19 +125,30 @@ def measured_open_slots(lists: Sequence[HashList], probes: int) -> tuple[int, ..
 _NONCE_ATTEMPTS = 50
 
 
-def _build_with_nonce(
-    build: Callable[[bytes], BlindedTable], random: RandomSource
-) -> tuple[bytes, BlindedTable]:
-    """Draw nonces until one gives a placement; placement comes first, so a retry is cheap."""
-    for _ in range(_NONCE_ATTEMPTS - 1):
-        nonce = random(NONCE_LEN)
-        try:
-            return nonce, build(nonce)
-        except ConfigError as exc:
-            if exc.setting != "expansion":
-                raise
-    nonce = random(NONCE_LEN)
-    return nonce, build(nonce)
+@dataclass(frozen=True, eq=False)
+class HashSet:
+    """What enough jurisdictions list, and where it comes from.
+
+    Attributes:
+        hashes: ``bytes (n, w)``, ascending, distinct.
+        sources: The lists that it comes from.
+        content_class: What the lists hold.
+    """
+
+    hashes: Bytes
+    sources: tuple[ListSource, ...]
+    content_class: str
+
+
+def intersect_signed(lists: Sequence[HashList], min_jurisdictions: int) -> HashSet:
+    """Take what enough jurisdictions list out of signed lists in memory.
+
+    Raises:
+        InputError: The lists differ in algorithm. VerificationError: too few jurisdictions.
+    """
+    common = intersect(lists, min_jurisdictions)
+    sources = tuple(ListSource(x.provider, x.commitment, len(x.hashes)) for x in lists)
+    return HashSet(common, sources, lists[0].content_class)
 
 
 def build_release(
@@ -131,6 +164,7 @@ def build_release(
     Raises:
         InputError: The lists differ in algorithm. VerificationError: too few jurisdictions.
         ConfigError: Nothing is listed by enough of them, or the lists are for another hash.
+        ParameterError: The calibration does not support what it declares.
     """
     for listed in lists:
         if (listed.algorithm, listed.bit_len) != (
@@ -138,43 +172,130 @@ def build_release(
             request.algorithm.bit_len,
         ):
             raise ConfigError("a hash list is for another image hash", setting="list")
-    common = intersect(lists, request.parameters.min_jurisdictions)
-    if not len(common):
+    common = intersect_signed(lists, request.parameters.min_jurisdictions)
+    return build_from_set(common, request, random=random, threads=threads, report=report)
+
+
+def _check_set(hash_count: int, request: ReleaseRequest) -> None:
+    """Refuse an empty set, and one that its calibration does not cover or support."""
+    if not hash_count:
         raise ConfigError(
             "no hash is listed by enough jurisdictions",
             setting="list",
             hint="check that the lists use the same image hash and preprocessing",
         )
-    rows = row_count(len(common), request.expansion or default_expansion(len(common)))
-    alpha = generate_alpha(random)
-    encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common])
-
-    def build(nonce: bytes) -> BlindedTable:
-        return build_table(
-            encoded,
-            alpha=alpha,
-            nonce=nonce,
-            epoch=request.epoch,
-            rows=rows,
-            threads=threads,
-            report=report,
+    if request.calibration is None:
+        return
+    if hash_count > request.calibration.tested:
+        raise ConfigError(
+            "the calibration was measured against fewer hashes than the release holds",
+            setting="calibration",
+            hint="run veilmatch calibrate on these lists",
         )
+    request.calibration.verify(request.parameters.min_shares, request.parameters.probes)
 
-    nonce, table = _build_with_nonce(build, random)
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """What is drawn at random for a release, before its table is blinded. Private.
+
+    Attributes:
+        alpha: The table secret's scalar.
+        nonce: 32 bytes under which the set finds its rows.
+        plan: The rows.
+    """
+
+    alpha: SecretBytes
+    nonce: bytes
+    plan: TablePlan
+
+    def __repr__(self) -> str:
+        return "Draft(<private>)"
+
+
+def plan_release(
+    common: HashSet, request: ReleaseRequest, nonce: bytes, *, threads: int = 1
+) -> TablePlan:
+    """Place a set's hashes into rows under a nonce. Raises ConfigError if they do not fit."""
+    hash_count = len(common.hashes)
+    rows = row_count(hash_count, request.expansion or default_expansion(hash_count))
+    encoded = encode_hashes(request.algorithm, [row.tobytes() for row in common.hashes])
+    return plan_table(encoded, nonce=nonce, epoch=request.epoch, rows=rows, threads=threads)
+
+
+def draw_draft(
+    common: HashSet,
+    request: ReleaseRequest,
+    *,
+    random: RandomSource = SYSTEM_RANDOM,
+    threads: int = 1,
+) -> Draft:
+    """Draw alpha, and nonces until one gives a placement.
+
+    Raises:
+        ConfigError: The set is empty, larger than the one that was calibrated, or fits into
+            no table of this expansion.
+        ParameterError: The calibration does not support what it declares.
+    """
+    _check_set(len(common.hashes), request)
+    alpha = generate_alpha(random)
+    for attempt in range(1, _NONCE_ATTEMPTS + 1):
+        nonce = random(NONCE_LEN)
+        try:
+            return Draft(alpha, nonce, plan_release(common, request, nonce, threads=threads))
+        except ConfigError as exc:
+            if exc.setting != "expansion" or attempt == _NONCE_ATTEMPTS:
+                raise
+    raise InternalError("no nonce was tried")
+
+
+def build_from_set(
+    common: HashSet,
+    request: ReleaseRequest,
+    *,
+    random: RandomSource = SYSTEM_RANDOM,
+    threads: int = 1,
+    report: Progress = lambda done, total: None,
+    draft: Draft | None = None,
+    blind: Blinder | None = None,
+) -> BuiltRelease:
+    """Build the table of a set, bind both into a release.
+
+    A release whose calibration does not support its declared target is not built.
+
+    Args:
+        common: What enough jurisdictions list.
+        request: See there.
+        random: For alpha, the nonce and the proof.
+        threads: Cores to use.
+        report: Called with (rows done by this step, rows in all).
+        draft: What was drawn earlier, for this set and request; drawn now if not given.
+        blind: Blinds the draft's plan elsewhere, with the draft's alpha.
+
+    Raises:
+        ConfigError: The set is empty, or larger than the one that was calibrated.
+        ParameterError: The calibration does not support what it declares.
+    """
+    hash_count = len(common.hashes)
+    _check_set(hash_count, request)
+    draft = draft or draw_draft(common, request, random=random, threads=threads)
+    alpha, nonce = draft.alpha, draft.nonce
+    table = blind_plan(draft.plan, alpha, threads=threads, report=report, blind=blind)
     manifest = Manifest(
         epoch=request.epoch,
         created_at=request.created_at,
         expires_at=request.created_at + request.valid_s,
-        content_class=lists[0].content_class,
+        content_class=common.content_class,
         algorithm=request.algorithm,
         parameters=request.parameters,
-        rows=rows,
+        rows=len(table),
         table_nonce=nonce,
         public=mul_base(one(alpha.reveal())).tobytes(),
         knowledge=prove_knowledge(alpha, knowledge_binding(nonce, request.epoch), random),
-        sources=tuple(ListSource(x.provider, x.commitment, len(x.hashes)) for x in lists),
+        sources=common.sources,
         previous=request.previous,
+        calibration=request.calibration,
     )
     release_id = derive_release_id(manifest.to_bytes(), table.root(threads=threads))
     secret = TableSecret(alpha, request.epoch, release_id)
-    return BuiltRelease(manifest, table, secret, len(common))
+    return BuiltRelease(manifest, table, secret, hash_count)

@@ -39,7 +39,6 @@ from tuf.api.serialization.json import JSONSerializer
 
 from veilmatch.errors import ConfigError, EncodingError, SignatureError
 from veilmatch.hashlist.provider import HashProvider, check_provider
-from veilmatch.hazmat.signing import SigningKey
 from veilmatch.secret import SecretBytes
 
 PROVIDER_ROLES = ("root", "targets")
@@ -64,11 +63,6 @@ def to_moment(seconds: int) -> datetime:
 def derive_signer(seed: SecretBytes) -> Signer:
     """Make the signer of an Ed25519 seed of 32 bytes. Keys in hardware bring their own."""
     return CryptoSigner(Ed25519PrivateKey.from_private_bytes(seed.reveal()))
-
-
-def provider_signer(key: SigningKey) -> Signer:
-    """Make the signer of a hash provider's key from its file."""
-    return derive_signer(key.seed)
 
 
 def provider_key(provider: HashProvider) -> Key:

@@ -11,7 +11,7 @@ The checks, once, as numbers; each block here and in ``metadata_chain`` repeats 
  6. manifest, shard list, log entry and log proof are the files that the targets name
  7. the manifest parses: canonical form, this protocol version, this suite
  8. the image hash and its preprocessing are the ones this client runs
- 9. the parameters lie within what this client accepts
+ 9. the parameters lie within what this client accepts; a calibration supports its claim
 10. the epoch is not lower than that of the release in use
 11. the release has not expired, and is not from the future
 12. the release is in a log that this client trusts, with a quorum of witnesses, and the log's
@@ -95,6 +95,7 @@ class TrustPolicy:
         preprocessing: The ``describe()`` of this client's hasher, compared whole.
         algorithm: Its name.
         content_class: What the lists may hold.
+        needs_calibration: Whether a release that claims nothing of false matches is refused.
     """
 
     root: bytes = field(repr=False)
@@ -106,6 +107,7 @@ class TrustPolicy:
     max_ad_len: int = 10_240
     max_probes: int = 16
     content_class: str = "csam"
+    needs_calibration: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,10 @@ def _check_parameters(manifest: Manifest, policy: TrustPolicy) -> None:
         raise ParameterError("the release asks for fewer jurisdictions than this client")
     if manifest.content_class != policy.content_class:
         raise ParameterError("the release is for another class of content")
+    if manifest.calibration is not None:
+        manifest.calibration.verify(parameters.min_shares, parameters.probes)
+    elif policy.needs_calibration:
+        raise ParameterError("the release claims nothing of its false matches")
     jurisdictions = {source.provider.jurisdiction for source in manifest.sources}
     if len(jurisdictions) < parameters.min_jurisdictions:
         raise ParameterError("the release names lists of too few jurisdictions")

@@ -94,8 +94,8 @@ class Outbox:
     def __init__(self, database: Database, crypter: Crypter, folder: Path) -> None:
         self.database = database
         self._crypter, self._folder = crypter, folder
-        with database.transaction() as connection:
-            tables.metadata.create_all(connection)
+        if database.is_embedded:  # opened before this room's tables were declared
+            database.create_missing()
 
     # -- queueing -----------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Outbox:
             return False
         self._insert(connection, report_key, body, document, checked, now)
         for position, (staged, packed) in enumerate(zip(files, details, strict=True)):
-            place = _place(report_key, body, position)
+            place = tables.place(report_key, body, position)
             connection.execute(
                 tables.outbox_file.insert().values(
                     report_key=report_key,
@@ -181,7 +181,7 @@ class Outbox:
         checked: CheckedReport,
         now: int,
     ) -> None:
-        place = _place(report_key, body)
+        place = tables.place(report_key, body)
         connection.execute(
             tables.outbox_report.insert().values(
                 report_key=report_key,
@@ -341,7 +341,9 @@ class Outbox:
         return self._folder / f"{blob_id.hex()}.sealed"
 
     def _open_document(self, sealed: bytes, report_key: bytes, body: str) -> bytes:
-        return self._crypter.open(sealed, "outbox_report", _place(report_key, body), "document")
+        return self._crypter.open(
+            sealed, "outbox_report", tables.place(report_key, body), "document"
+        )
 
     def _raw_details(self, connection: Connection, key: bytes, body: str) -> list[bytes]:
         file = tables.outbox_file.c
@@ -352,13 +354,13 @@ class Outbox:
         ).all()
         return [
             self._crypter.open(
-                row.sealed_details, "outbox_file", _place(key, body, row.position), "details"
+                row.sealed_details, "outbox_file", tables.place(key, body, row.position), "details"
             )
             for row in rows
         ]
 
     def _job_file(self, lease: Lease, row: Any) -> JobFile:
-        place = _place(lease.report_key, lease.body, row.position)
+        place = tables.place(lease.report_key, lease.body, row.position)
         packed = self._crypter.open(row.sealed_details, "outbox_file", place, "details")
         try:
             fields = Fields(parse_canonical_json(packed, "file record"), "file record")
@@ -377,10 +379,6 @@ def _pack_details(details: bytes, staged: StagedFile) -> bytes:
             "sha256": staged.sha256,
         }
     )
-
-
-def _place(report_key: bytes, body: str, position: int = -1) -> bytes:
-    return report_key + body.encode() + (b"" if position < 0 else b"|%d" % position)
 
 
 def _held(lease: Lease) -> Any:

@@ -17,14 +17,13 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
     and_,
 )
 
-metadata = MetaData()
+from veilmatch.store.schema import metadata, sealed_as
 
 
 class State(enum.Enum):
@@ -50,6 +49,12 @@ class FileState(enum.Enum):
 
 _STATES = ", ".join(f"'{state.value}'" for state in State)
 
+
+def place(report_key: bytes, body: str, position: int = -1) -> bytes:
+    """Build the row's word to which a sealed column is bound; of a file with its position."""
+    return report_key + body.encode() + (b"" if position < 0 else b"|%d" % position)
+
+
 outbox_report = Table(
     "outbox_report",
     metadata,
@@ -69,7 +74,12 @@ outbox_report = Table(
     Column("queued_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
     Column("score", Integer, nullable=False),
-    Column("sealed_document", LargeBinary, nullable=False),
+    Column(
+        "sealed_document",
+        LargeBinary,
+        nullable=False,
+        info=sealed_as("document", lambda row: place(row.report_key, row.body)),
+    ),
     CheckConstraint(f"state IN ({_STATES})", name="outbox_report_state"),
     CheckConstraint(
         "state != 'finished' OR (report_number IS NOT NULL AND finished_at IS NOT NULL)",
@@ -88,7 +98,12 @@ outbox_file = Table(
     Column("state", Text, nullable=False),
     Column("file_id", Text),
     Column("blob_id", LargeBinary(16), nullable=False),
-    Column("sealed_details", LargeBinary, nullable=False),
+    Column(
+        "sealed_details",
+        LargeBinary,
+        nullable=False,
+        info=sealed_as("details", lambda row: place(row.report_key, row.body, row.position)),
+    ),
     ForeignKeyConstraint(
         ["report_key", "body"], ["outbox_report.report_key", "outbox_report.body"]
     ),

@@ -6,26 +6,37 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
 
+from veilmatch.access.gate.snapshot import Gate
+from veilmatch.access.gate.usage import Usage
 from veilmatch.errors import Error, UnavailableError
+from veilmatch.intakestore.intake_store import IntakeStore
+from veilmatch.intakestore.retention import Collector
+from veilmatch.privatelog.log import PrivateLog
 from veilmatch.service import problems
+from veilmatch.service.accounts import Accounts
+from veilmatch.service.admission import Admission
 from veilmatch.service.group_commit import GroupCommit
-from veilmatch.service.intake import InFlight, Intake
+from veilmatch.service.intake import BodyLimits, InFlight, Intake
 from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.service.settings import ServiceSettings
+from veilmatch.service.setup.health import Health
+from veilmatch.service.watch.events import Events, describe_fault
+from veilmatch.service.watch.metrics import Metrics, Watch
 from veilmatch.site.release_site import check_site
-from veilmatch.store.crypter import load_crypter
+from veilmatch.store.blobs import open_blobs
+from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
-from veilmatch.store.intake_store import IntakeStore
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
-_TIMER_S = 0.5
+_TIMER_S, _COLLECT_S, _UPKEEP_S = 0.5, 60.0, 1.0
 
 
 def system_clock() -> int:
@@ -33,55 +44,164 @@ def system_clock() -> int:
     return int(time.time())
 
 
-async def _health(_request: Request) -> Response:
-    return PlainTextResponse("ok\n")
-
-
-async def _seal_by_age(store: IntakeStore) -> None:
+async def _repeat(step: Callable[[], object], every_s: float) -> None:
     while True:
-        await asyncio.sleep(_TIMER_S)
+        await asyncio.sleep(every_s)
         with suppress(UnavailableError):  # tried again at the next tick; intake reports it too
-            await asyncio.to_thread(store.seal_due)
+            await asyncio.to_thread(step)
 
 
-def create_app(settings: ServiceSettings, clock: Callable[[], int] = system_clock) -> Starlette:
+def open_data(data: Path, url: str | None) -> tuple[Database, Crypter]:
+    """Open the database and the keys of a store.
+
+    Args:
+        data: The store's folder: store key, segments, and without a URL the database.
+        url: The PostgreSQL server, already migrated.
+
+    Raises:
+        ConfigError: The key is missing, or the database is not ours or not of this version.
+        StoreError: It cannot be opened.
+    """
+    if url:
+        crypter, database = load_crypter(data / STORE_KEY, make=False), Database(url)
+        database.require_current()
+        return database, crypter
+    # The key before the database: where there is a database, its key is there or was lost.
+    crypter = load_crypter(data / STORE_KEY, make=not (data / DATABASE).exists())
+    return Database(data / DATABASE), crypter
+
+
+async def _keep_up(upkeep: Callable[[], None], metrics: Metrics, events: Events) -> None:
+    """Read the gate again and write down what accounts have used, every second."""
+    works = True
+    while True:
+        await asyncio.sleep(_UPKEEP_S)
+        try:
+            await asyncio.to_thread(upkeep)
+        except UnavailableError as exc:
+            metrics.upkeep_failures.inc()
+            if works:
+                events.warn("upkeep failed", **describe_fault(exc))
+            works = False
+        else:
+            if not works:
+                events.say("upkeep works again")
+            works = True
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a service is given from outside.
+
+    Attributes:
+        clock: Gives seconds since 1970.
+        timer: Seconds that only grow.
+        metrics: Where requests are counted.
+        events: Where log lines go.
+        mounts: Other applications under their own addresses: administration, review.
+    """
+
+    clock: Callable[[], int] = system_clock
+    timer: Callable[[], float] = time.monotonic
+    metrics: Metrics = field(default_factory=Metrics)
+    events: Events = field(default_factory=lambda: Events(system_clock))
+    mounts: tuple[BaseRoute, ...] = ()
+
+
+class _Parts:
+    """The service's parts, put together."""
+
+    def __init__(self, settings: ServiceSettings, around: Surroundings) -> None:
+        site, clock = check_site(settings.site), around.clock
+        blobs = open_blobs(settings.blobs) if settings.blobs else None
+        self.database, crypter = open_data(settings.data, settings.database)
+        folder = settings.data / SEGMENTS
+        self.store = IntakeStore(self.database, folder, crypter, settings.limits, clock, blobs)
+        self.collector = Collector(self.database, folder, settings.retention, clock, blobs)
+        self.commit = GroupCommit(self.store, settings.gather_ms / 1000, settings.group_count)
+        self.releases = ReleaseFiles(site)
+        self.gate = Gate(self.database, clock)
+        self.usage = Usage(self.database, settings.quotas, clock)
+        admission = Admission(settings.admission, self.gate, self.usage, around.timer)
+        limits = BodyLimits(settings.max_body_len, settings.body_base_s, settings.body_min_rate)
+        self.intake = Intake(
+            self.store,
+            self.commit,
+            self.releases,
+            InFlight(settings.max_in_flight_len),
+            admission,
+            around.metrics,
+            limits,
+        )
+        log = PrivateLog(self.database, crypter, clock)
+        self.accounts = Accounts(self.database, log, self.gate, admission, clock)
+        self.health = Health(self.database, around.timer)
+
+    def upkeep(self) -> None:
+        """Do what is done every second. Raises StoreError."""
+        self.gate.refresh()
+        self.usage.flush()
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the addresses."""
+        return [
+            Route("/healthz", self.health.live),
+            Route("/readyz", self.health.ready),
+            Route("/v1/releases/{path:path}", self.releases.file),
+            Route("/v1/vouchers", self.intake.handle, methods=["POST", "DELETE"]),
+            Route(
+                "/v1/accounts/{account}/suspension",
+                self.accounts.suspension,
+                methods=["PUT", "DELETE"],
+            ),
+            Route(
+                "/v1/accounts/{account}/devices/{device_key_id}/revocation",
+                self.accounts.revocation,
+                methods=["PUT"],
+            ),
+        ]
+
+
+def create_app(settings: ServiceSettings, around: Surroundings | None = None) -> Starlette:
     """Make the ASGI application.
 
     Raises:
         ConfigError: The site holds no release, or the store is another program's.
         StoreError: The store cannot be opened.
     """
-    site = check_site(settings.site)
-    # The key before the database: where there is a database, its key is there or was lost.
-    fresh = not (settings.data / DATABASE).exists()
-    crypter = load_crypter(settings.data / STORE_KEY, make=fresh)
-    database = Database(settings.data / DATABASE)
-    store = IntakeStore(database, settings.data / SEGMENTS, crypter, settings.limits, clock)
-    commit = GroupCommit(store, settings.gather_ms / 1000, settings.group_count)
-    releases = ReleaseFiles(site)
-    intake = Intake(
-        store, commit, releases, InFlight(settings.max_in_flight_len), settings.max_body_len
-    )
+    around = around or Surroundings()
+    parts = _Parts(settings, around)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        store.seal_all()  # what a killed process left open
-        commit.start()
-        timer = asyncio.create_task(_seal_by_age(store))
+        parts.store.seal_all()  # what a killed process left open
+        parts.gate.refresh()
+        parts.usage.forget_old()
+        parts.commit.start()
+        timers = [
+            asyncio.create_task(_repeat(parts.store.seal_due, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.store.upload_sealed, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.collector.run, _COLLECT_S)),
+            asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events)),
+        ]
         try:
             yield
         finally:
-            timer.cancel()
-            await commit.stop()
-            store.seal_all()
-            database.close()
+            for timer in timers:
+                timer.cancel()
+            await parts.commit.stop()
+            parts.store.seal_all()
+            parts.usage.flush()
+            with suppress(UnavailableError):  # the next process here takes what is left along
+                parts.store.upload_sealed()
+            parts.database.close()
 
+    watch = Middleware(Watch, metrics=around.metrics, events=around.events)
+    if not settings.access_log:
+        watch = Middleware(Watch, metrics=around.metrics)
     app = Starlette(
-        routes=[
-            Route("/healthz", _health),
-            Route("/v1/releases/{path:path}", releases.file),
-            Route("/v1/vouchers", intake.handle, methods=["POST", "DELETE"]),
-        ],
+        routes=[*parts.routes(), *around.mounts],
+        middleware=[watch],
         exception_handlers={
             HTTPException: problems.handle_http,
             Error: problems.handle_error,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from veilmatch.errors import PolicyError, StoreError, UnavailableError
 from veilmatch.ingest.accept import AcceptedBatch
-from veilmatch.store.intake_store import IntakeStore
+from veilmatch.intakestore.intake_store import IntakeStore
 
 
 @dataclass

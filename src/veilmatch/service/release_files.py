@@ -6,8 +6,10 @@ import re
 import time
 from collections.abc import Mapping
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from veilmatch.errors import InputError, StoreError
 from veilmatch.service import problems
@@ -65,6 +67,26 @@ class ReleaseFiles:
             return problems.answer(problems.NOT_FOUND)
         kind = "application/json" if path.endswith(".json") else "application/octet-stream"
         lasting = not path.endswith(TIMESTAMP_FILE)
-        return FileResponse(
+        return _PublicFile(
             file, media_type=kind, headers={"Cache-Control": _FOR_EVER if lasting else _ANEW}
         )
+
+
+class _PublicFile(FileResponse):
+    """A file whose refusals of ranges are problem+json, like every refusal here."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file or the asked part of it."""
+        refused: dict[str, str] | None = None
+
+        async def pass_on(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start" and message["status"] in (400, 416):
+                said = Headers(raw=message["headers"]).get("content-range")
+                refused = {"Content-Range": said} if said else {}
+            elif refused is None:
+                await send(message)
+
+        await super().__call__(scope, receive, pass_on)
+        if refused is not None:
+            await problems.answer(problems.RANGE, refused)(scope, receive, send)

@@ -9,7 +9,7 @@
         log/<log>/tile/…               hash tiles of the log
 
 A shard is named by its digest, so a file that is there never changes.
-Spec: ``spec/40-release.md`` section 5.
+Spec: ``spec/40-release.md`` section 6.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
 
 Whatever is named is there before what names it, and ``timestamp.json`` is replaced last: a
 client sees the old state or the new one. Nothing is published that a client would refuse.
-Spec: ``spec/40-release.md`` section 5.
+Spec: ``spec/40-release.md`` section 6.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ The checks of ``check_staged``, once, as numbers:
 4. every shard is there and is the one of the list; rows, root and release id are computed anew
 5. where a policy is given: the release is in the log, with its quorum of witnesses
 
-Spec: ``spec/40-release.md`` section 5.
+Spec: ``spec/40-release.md`` section 6.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -62,7 +63,13 @@ class Crypter:
 
 
 def _place(table: str, row: bytes, column: str) -> bytes:
-    return length_prefixed(table.encode(), row, column.encode())
+    before, after = _frame(table, column)
+    return before + len(row).to_bytes(2, "big") + row + after
+
+
+@lru_cache
+def _frame(table: str, column: str) -> tuple[bytes, bytes]:
+    return length_prefixed(table.encode()), length_prefixed(column.encode())
 
 
 def seal_body(body: bytes, place: bytes) -> tuple[bytes, bytes]:

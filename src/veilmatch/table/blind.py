@@ -10,19 +10,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-from veilmatch.errors import ConfigError, InternalError
-from veilmatch.hazmat.backends.interface import DROPPED, ELEMENT_LEN, Bytes, Positions
+from veilmatch.errors import InternalError
+from veilmatch.hazmat.backends.interface import ELEMENT_LEN, Bytes, Positions
 from veilmatch.hazmat.group import blind_rows
 from veilmatch.secret import SecretBytes
 from veilmatch.table.blinded_table import BlindedTable, UncheckedTable, verify_rows
-from veilmatch.table.params import MAX_DROPPED, derive_positions, image_hash_messages
-from veilmatch.table.place import place
+from veilmatch.table.plan import ShardOrder, TablePlan, plan_table
 
 DOMAIN_FILLER = b"\x02"
-_SHARD = 65_536  # rows between two progress reports
 
 Progress = Callable[[int, int], None]
-"""Called with (rows done, rows in all)."""
+"""Called with (rows done by this step, rows in all)."""
+
+Blinder = Callable[[TablePlan], Bytes]
+"""Makes all rows of a plan, ``bytes (n', 32)``; ``shards`` gives one for many machines."""
 
 
 def filler_messages(epoch: int, rows: Positions | list[int]) -> Bytes:
@@ -32,13 +33,61 @@ def filler_messages(epoch: int, rows: Positions | list[int]) -> Bytes:
     return np.concatenate([np.broadcast_to(prefix, (len(rows), len(prefix))), numbers], axis=1)
 
 
-def _fill(
-    out: Bytes, rows: Positions, messages: Bytes, alpha: bytes, threads: int, report: Progress
-) -> None:
-    for start in range(0, len(rows), _SHARD):
-        stop = min(start + _SHARD, len(rows))
-        out[rows[start:stop]] = blind_rows(messages[start:stop], alpha, threads=threads)
-        report(stop - start, len(out))
+def blind_shard(order: ShardOrder, alpha: SecretBytes, *, threads: int = 1) -> Bytes:
+    """Blind one range of rows. Returns ``bytes (rows, 32)``.
+
+    Secret: ``alpha``; constant time.
+    """
+    out = np.zeros((order.rows, ELEMENT_LEN), dtype=np.uint8)
+    secret, free = alpha.reveal(), order.free
+    if len(order.taken):
+        out[order.taken] = blind_rows(order.messages, secret, threads=threads)
+    if len(free):
+        fillers = filler_messages(order.epoch, free)
+        out[free - order.first] = blind_rows(fillers, secret, threads=threads)
+    return out
+
+
+def blind_here(alpha: SecretBytes, threads: int, report: Progress) -> Blinder:
+    """Return a blinder that works in this process, shard after shard."""
+
+    def blind(plan: TablePlan) -> Bytes:
+        out = np.zeros((plan.rows, ELEMENT_LEN), dtype=np.uint8)
+        for number in range(plan.shard_count):
+            order = plan.shard(number)
+            rows = blind_shard(order, alpha, threads=threads)
+            out[order.first : order.first + order.rows] = rows
+            report(len(rows), plan.rows)
+        return out
+
+    return blind
+
+
+def blind_plan(
+    plan: TablePlan,
+    alpha: SecretBytes,
+    *,
+    threads: int = 1,
+    report: Progress = lambda done, total: None,
+    blind: Blinder | None = None,
+) -> BlindedTable:
+    """Blind every row of a plan and check the table that comes out.
+
+    Args:
+        plan: Which message stands in which row.
+        alpha: The table secret's scalar.
+        threads: Cores to use.
+        report: Called with (rows done by this step, rows in all).
+        blind: Makes the rows elsewhere, with the same alpha; in this process if not given.
+
+    Secret: ``alpha``; constant time.
+    """
+    out = (blind or blind_here(alpha, threads, report))(plan)
+    try:
+        return verify_rows(UncheckedTable(out), threads=threads)
+    except Exception as exc:
+        # Two equal rows or an identity: probability below 2^-190; the inputs were not distinct.
+        raise InternalError("the built table is not valid") from exc
 
 
 def build_table(
@@ -67,27 +116,5 @@ def build_table(
 
     Secret: ``alpha``; constant time.
     """
-    placed = place(derive_positions(encoded, nonce, rows, threads=threads), rows)
-    kept = placed != DROPPED
-    dropped = len(encoded) - int(kept.sum())
-    if dropped > MAX_DROPPED * len(encoded):
-        raise ConfigError(
-            f"{dropped} hashes find no row in the table",
-            setting="expansion",
-            hint="build again, with a larger expansion",
-        )
-    taken = np.zeros(rows, dtype=np.bool_)
-    taken[placed[kept]] = True
-    free = np.flatnonzero(~taken)
-    out = np.zeros((rows, ELEMENT_LEN), dtype=np.uint8)
-    secret = alpha.reveal()
-    if kept.any():
-        hashes = image_hash_messages(encoded)[kept]
-        _fill(out, placed[kept], hashes, secret, threads, report)
-    if len(free):
-        _fill(out, free, filler_messages(epoch, free), secret, threads, report)
-    try:
-        return verify_rows(UncheckedTable(out), threads=threads)
-    except Exception as exc:
-        # Two equal rows or an identity: probability below 2^-190; the inputs were not distinct.
-        raise InternalError("the built table is not valid") from exc
+    plan = plan_table(encoded, nonce=nonce, epoch=epoch, rows=rows, threads=threads)
+    return blind_plan(plan, alpha, threads=threads, report=report)

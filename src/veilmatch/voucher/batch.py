@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from veilmatch.errors import EncodingError, InputError
 from veilmatch.hazmat.signing import (
@@ -29,6 +30,7 @@ from veilmatch.wire import Reader
 
 VERSION = 1
 MAX_COUNT = 4096
+_REMEMBERED = 65_536  # certificates; public values only
 _VOUCHERS, _DELETIONS = b"VMB1", b"VMD1"
 _CERTIFICATE, _BATCH, _DELETION = "device certificate", "voucher batch", "deletion batch"
 IDENTITY_LEN = 2 * PUBLIC_KEY_LEN + SIGNATURE_LEN
@@ -43,7 +45,7 @@ class DeviceIdentity:
     device_public_key: bytes
     certificate: bytes
 
-    @property
+    @cached_property
     def account(self) -> bytes:
         """The account pseudonym, 16 bytes."""
         return derive_pseudonym(self.account_public_key)
@@ -128,15 +130,21 @@ def _open_reader(data: bytes, magic: bytes, what: str) -> tuple[Reader, DeviceId
     return reader, _take_identity(reader)
 
 
-def _verify(identity: DeviceIdentity, data: bytes, purpose: str) -> None:
-    """Verify the account's certificate for the device, then the device's signature."""
+@lru_cache(maxsize=_REMEMBERED)
+def _verify_certificate(identity: DeviceIdentity) -> None:
+    """Verify the account's certificate for the device; what verified is remembered, all of it."""
     verify_signature(
         identity.account_public_key,
         _CERTIFICATE,
         identity.device_public_key,
         identity.certificate,
     )
-    signed, signature = data[:-SIGNATURE_LEN], data[-SIGNATURE_LEN:]
+
+
+def _verify(identity: DeviceIdentity, data: bytes, purpose: str) -> None:
+    """Verify the account's certificate for the device, then the device's signature."""
+    _verify_certificate(identity)
+    signed, signature = memoryview(data)[:-SIGNATURE_LEN], data[-SIGNATURE_LEN:]
     verify_signature(identity.device_public_key, purpose, signed, signature)
 
 

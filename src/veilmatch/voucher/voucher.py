@@ -13,6 +13,7 @@ Spec: ``spec/50-voucher.md`` section 5.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from veilmatch.errors import EncodingError, EpochError, LengthError
 from veilmatch.hazmat.backends.interface import SCALAR_LEN, SEAL_OVERHEAD_LEN, SLOT_LEN
@@ -56,7 +57,7 @@ class VoucherLayout:
         """Sealed inner part."""
         return self.inner_len + SEAL_OVERHEAD_LEN
 
-    @property
+    @cached_property
     def voucher_len(self) -> int:
         """The whole voucher."""
         return HEADER_LEN + SLOT_LEN * self.slot_count + self.rct_len + SIGNATURE_LEN
@@ -126,6 +127,43 @@ def parse_voucher(data: bytes | memoryview, layout: VoucherLayout) -> Voucher:
     )
     reader.finish()
     return voucher
+
+
+@dataclass(frozen=True)
+class VoucherHead:
+    """What stands in front of a voucher, in the clear."""
+
+    account: bytes
+    release_id: bytes
+    asset_id: bytes
+    device_key_id: bytes
+
+    def __repr__(self) -> str:
+        return "VoucherHead(<private>)"
+
+
+def parse_head(data: bytes, layout: VoucherLayout) -> VoucherHead:
+    """Parse a voucher's front, copying nothing of the rest; refuses what parse_voucher refuses.
+
+    Raises:
+        LengthError: Not exactly ``layout.voucher_len`` bytes.
+        EncodingError: Another version.
+
+    Not checked: signature, release, account; ``ingest`` does that.
+    """
+    if len(data) != layout.voucher_len:
+        raise LengthError("voucher", layout.voucher_len, len(data))
+    if data[0] != VERSION:
+        raise EncodingError("a voucher of another version", field="version", offset=0)
+    account_end = 1 + PSEUDONYM_LEN
+    release_end = account_end + RELEASE_ID_LEN
+    id_end = release_end + ASSET_ID_LEN
+    return VoucherHead(
+        data[1:account_end],
+        data[account_end:release_end],
+        data[release_end:id_end],
+        data[id_end : id_end + KEY_ID_LEN],
+    )
 
 
 def verify_voucher(voucher: Voucher, device_public_key: bytes, release_id: bytes) -> Voucher:

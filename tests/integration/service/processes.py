@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
 import socket
 import subprocess
@@ -89,67 +86,3 @@ class Service(Program):
             except httpx.TransportError:
                 time.sleep(0.02)
         raise AssertionError("the service did not start in time")
-
-
-class Nursery:
-    """Forks commands out of a process that has everything loaded; one at a time."""
-
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        with open(log, "ab") as stream:
-            self._parent = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("nursery.py"))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stream,
-                text=True,
-            )
-        self._child: int | None = None
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text(encoding="utf-8")
-
-    def start(self, *arguments: str | Path) -> None:
-        """Start a command."""
-        assert self._parent.stdin is not None
-        assert self._child is None
-        self._parent.stdin.write(json.dumps([str(one) for one in arguments]) + "\n")
-        self._parent.stdin.flush()
-        self._child = int(self._read())
-
-    def kill(self) -> bool:
-        """End it at once; say whether it was still running."""
-        assert self._child is not None
-        # Not yet waited for: the number cannot belong to another process, running or not.
-        os.kill(self._child, signal.SIGKILL)
-        return self.join() == signal.SIGKILL
-
-    def join(self) -> int:
-        """Wait until it has ended. Returns its status as ``os.waitpid`` gives it."""
-        status = int(self._read())
-        self._child = None
-        return status
-
-    def _read(self) -> str:
-        assert self._parent.stdout is not None
-        line = self._parent.stdout.readline()
-        assert line, self.log
-        return line
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._child is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._child, signal.SIGKILL)
-        for stream in (self._parent.stdin, self._parent.stdout):
-            if stream is not None:
-                stream.close()
-        self._parent.wait(20)

@@ -12,15 +12,16 @@ from pathlib import Path
 from sqlalchemy import text
 
 from tests.integration.service.world import World
+from veilmatch.casework.case_store import CaseStore
+from veilmatch.intakestore.intake_store import IntakeStore
+from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import Worker
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY
 from veilmatch.site.release_site import ReleaseSite
-from veilmatch.store.case_store import CaseStore
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
-from veilmatch.store.intake_store import IntakeLimits, IntakeStore
-from veilmatch.store.work_store import WorkStore
+from veilmatch.workstore.work_store import WorkStore
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,11 @@ class OpenStore:
 
 
 @contextmanager
-def open_store(data: Path) -> Iterator[OpenStore]:
+def open_store(data: Path, url: str | None = None) -> Iterator[OpenStore]:
     """Open a store as service and worker do; close it at the end."""
     data.mkdir(parents=True, exist_ok=True)
     crypter = load_crypter(data / STORE_KEY)
-    database = Database(data / DATABASE)
+    database = Database(url or data / DATABASE)
     intake = IntakeStore(
         database,
         data / SEGMENTS,

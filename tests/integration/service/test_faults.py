@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 import shutil
+import signal
 import threading
 import time
 from pathlib import Path
@@ -13,9 +14,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.service.processes import Nursery, free_port
+from tests.integration.service.processes import free_port
 from tests.integration.service.stores import OpenStore, open_store
 from tests.integration.service.world import SMALL, Device, World
+from tests.nursery import SERVICE, Nursery
 from veilmatch.voucher.asset import Kind
 
 pytestmark = pytest.mark.faults
@@ -81,16 +83,16 @@ def test_killed_server_keeps_what_it_acknowledged(
         _Sender(address, {n: batches[n] for n in batches if n % _SENDERS == part})
         for part in range(_SENDERS)
     ]
-    with Nursery(tmp_path / "serve.log") as nursery:
+    with Nursery(tmp_path / "serve.log", SERVICE) as nursery:
         for sender in senders:
             sender.start()
         try:
             for turn in range(KILLS):
-                nursery.start(*serve)
+                running = nursery.start(*serve)
                 if turn % 6:  # every sixth is killed while it starts
                     _wait(address)
                 time.sleep(chance.uniform(0.0, 0.2))
-                killed += nursery.kill()
+                killed += nursery.kill(running) == -signal.SIGKILL
         finally:
             for sender in senders:
                 sender.ended.set()
@@ -153,24 +155,22 @@ def test_killed_worker_opens_what_an_undisturbed_one_opens(
     killed = killed_opening = 0
     work: list[str | Path] = ["work", "--data", disturbed, "--site", world.site]
     work += ["--secrets", world.secrets]
-    with Nursery(tmp_path / "work.log") as nursery:
+    with Nursery(tmp_path / "work.log", SERVICE) as nursery:
         for _ in range(KILLS):  # while segments wait
-            nursery.start(*work, "--once")
+            running = nursery.start(*work, "--once")
             time.sleep(chance.uniform(0.0, 0.1))
-            killed += nursery.kill()
-        nursery.start(*work, "--once")
-        assert nursery.join() == 0, nursery.log
+            killed += nursery.kill(running) == -signal.SIGKILL
+        assert nursery.run(*work, "--once") == 0, nursery.log
         with open_store(disturbed) as store:
             assert store.opened() == expected
             for table in ("case_file", "case_item"):
                 store.execute(f"DELETE FROM {table}")
             store.execute("UPDATE account SET checked_version = 0")
         for _ in range(KILLS // 2):  # while it opens
-            nursery.start(*work, "--once")
+            running = nursery.start(*work, "--once")
             time.sleep(chance.uniform(0.0, 0.1))
-            killed_opening += nursery.kill()
-        nursery.start(*work, "--once")
-        assert nursery.join() == 0, nursery.log
+            killed_opening += nursery.kill(running) == -signal.SIGKILL
+        assert nursery.run(*work, "--once") == 0, nursery.log
         assert "Traceback" not in nursery.log
     with open_store(disturbed) as store:
         assert store.opened() == expected

@@ -1,4 +1,4 @@
-"""``veilmatch provider``: keys in files and modules, attest, inspect, approve, certify."""
+"""``veilmatch provider``: keys in files and modules, attest, inspect, certify; before signing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.hardware import PIN, Token
 from tests.hardware_fixtures import soft_hsm, token
-from tests.publishing import begin_site, sign_staged, stage_release
+from tests.publishing import begin_site, publish_release, stage_release
 from tests.unit.cli.conftest import SIGNERS, Kit, Refused, build_arguments
 from veilmatch.cli.key_files import load_provider_key, open_provider_key
 from veilmatch.cli.main import run
@@ -114,7 +114,8 @@ def test_another_list_than_the_one_handed_over_is_not_approved(
         "--list",
         str(k / "newer.list"),
     ]
-    said = refused(["provider", "approve", *words], 1)
+    sign = ["release", "sign", str(staged), *words[:2], *words[4:]]
+    said = refused(sign, 1)
     assert "another list" in said
     certify = ["provider", "certify", *words, "--method", "two analysts", "--out", str(k / "c")]
     refused(certify, 1)
@@ -122,45 +123,31 @@ def test_another_list_than_the_one_handed_over_is_not_approved(
     assert staged.read_bytes() == before
 
 
-def test_a_provider_without_a_list_in_it_approves_nothing(kit: Kit, refused: Refused) -> None:
-    words = ["--key", str(kit.path("strange.key")), "--site", str(kit.path("site"))]
-    refused(["provider", "approve", *words], 1)
+def test_a_provider_without_a_list_in_it_signs_nothing(own_kit: Kit, refused: Refused) -> None:
+    stage_release(own_kit.folder, SIGNERS)
+    staged = str(own_kit.path("site") / "staged" / "targets.json")
+    refused(["release", "sign", staged, "--key", str(own_kit.path("strange.key"))], 1)
 
 
-def test_what_providers_approved_is_published(own_kit: Kit, refused: Refused) -> None:
-    k = own_kit.folder
-    site = ["--site", str(k / "site")]
-    one = ["provider", "approve", "--key", str(k / "one.key"), *site]
-    refused(one, 2)  # nothing is staged
-    assert run(["release", "init", *site, "--online-key", str(k / "o"), "--provider", "x"]) == 2
-    stage_release(k, SIGNERS)
-    staged = k / "site" / "staged" / "targets.json"
-    assert run([*one, "--list", str(k / "one.list"), "--policy", str(k / "log.policy")]) == 0
-    assert len(json.loads(staged.read_bytes())["signatures"]) == 1
-    publish = ["release", "publish", *site, "--online-key", str(k / "online.key")]
-    assert run(publish) == 1  # one is not enough
-    assert run(["provider", "approve", "--key", str(k / "two.key"), *site]) == 0
-    assert len(json.loads(staged.read_bytes())["signatures"]) == 2
-    assert run(publish) == 0
-
-
-def test_a_key_that_the_root_does_not_name_approves_nothing(own_kit: Kit, refused: Refused) -> None:
+def test_a_key_that_the_root_does_not_name_signs_nothing(own_kit: Kit, refused: Refused) -> None:
     """Its list is in the release, but clients do not know its key."""
     k = own_kit.folder
     words = ["--list", k / "three.list", "--list", k / "two.list", "--site", k / "site"]
     words += ["--provider", k / "three.json", "--provider", k / "two.json"]
     assert _run("build", *words, "--secrets", k / "secrets") == 0
     stage_release(k, ("three", "two"))
-    refused(["provider", "approve", "--key", str(k / "three.key"), "--site", str(k / "site")], 2)
+    staged = k / "site" / "staged" / "targets.json"
+    before = staged.read_bytes()
+    refused(["release", "sign", str(staged), "--key", str(k / "three.key")], 2)
+    assert staged.read_bytes() == before
 
 
-def test_something_else_staged_than_what_was_inspected(own_kit: Kit, refused: Refused) -> None:
+def test_something_else_staged_than_what_is_inspected(own_kit: Kit, refused: Refused) -> None:
     k = own_kit.folder
     stage_release(k, SIGNERS)
     assert run(build_arguments(k).split()) == 0
-    said = refused(
-        ["provider", "approve", "--key", str(k / "one.key"), "--site", str(k / "site")], 1
-    )
+    staged = k / "site" / "staged" / "targets.json"
+    said = refused(["release", "sign", str(staged), "--key", str(k / "one.key")], 1)
     assert "another release" in said
 
 
@@ -176,13 +163,13 @@ def test_damage_is_told_at_its_number(
     own_kit: Kit, capfd: Captured, change: str, passed: int, error: str
 ) -> None:
     manifest = next(own_kit.path("site").glob("releases/*/manifest.json"))
-    shard = next(own_kit.path("site/public/shards").iterdir())
+    table = next(own_kit.path("site").glob("public/shards/*"))
     if change == "manifest form":
         manifest.write_bytes(manifest.read_bytes() + b"\n")
     if change == "row":
-        data = bytearray(shard.read_bytes())
+        data = bytearray(table.read_bytes())
         data[-32:] = data[-64:-32]  # a row twice
-        shard.write_bytes(data)
+        table.write_bytes(data)
     if change == "manifest value":
         value = manifest.read_bytes()
         manifest.write_bytes(value.replace(b'"min_shares":31', b'"min_shares":30'))
@@ -218,16 +205,19 @@ def test_certify(kit: Kit, tmp_path: Path, capfd: Captured) -> None:
     assert statement.subjects[0].sha256 == listed.commitment
 
 
-def test_refusals(kit: Kit, tmp_path: Path, refused: Refused) -> None:
+def test_refusals(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
+    kit = own_kit
+    stage_release(kit.folder, SIGNERS)
+    sign = ["release", "sign", str(kit.path("site") / "staged" / "targets.json")]
     site, key = ["--site", str(kit.path("site"))], ["--key", str(kit.path("one.key"))]
     out = ["--out", str(tmp_path / "x")]
     lists = ["--list", str(kit.path("one.list"))]
     refused(["provider", "certify", *key, *site, "--method", "m", *out], 2)
     refused(["provider", "certify", *key, *site, *lists, "--method", "", *out], 2)
     garbage = ["--attestation", str(kit.path("garbage"))]
-    refused(["provider", "approve", *key, *site, *lists, *garbage], 2)
-    refused(["provider", "approve", *key, *site, *garbage], 2)
-    refused(["provider", "approve", *key, *site, "--list", str(kit.path("two.list"))], 1)
+    refused([*sign, *key, *lists, *garbage], 2)
+    refused([*sign, *key, *garbage], 2)
+    refused([*sign, *key, "--list", str(kit.path("two.list"))], 1)
     refused(["provider", "inspect", *site, *lists], 2)
     refused(["provider", "inspect", "--site", str(tmp_path)], 2)
     refused(["provider", "inspect", *site, "--provider", str(kit.path("garbage"))], 2)
@@ -235,7 +225,7 @@ def test_refusals(kit: Kit, tmp_path: Path, refused: Refused) -> None:
     refused(["provider", "keygen", *who, "--existing"], 2)
     refused(["provider", "keygen", *who, "--pkcs11", "pkcs11:token=x"], 2)
     refused(["provider", "keygen", *who, "--pkcs11", "pkcs11:?pin-value=1234"], 2)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [own_kit.folder]
 
 
 # --- with a hardware module -------------------------------------------------------------------
@@ -254,21 +244,12 @@ def test_a_key_in_a_module_signs_everything(kit: Kit, token: Token, tmp_path: Pa
     words = ["--key", key, "--hashes", k / "two.csv", "--out", k / "hard.list"]
     assert _run("provider", "list", *words, "--algorithm", "pdq") == 0
     begin_site(k, names)
-    assert (
-        _run(
-            *("build", "--list", k / "hard.list", "--list", k / "two.list"),
-            *("--provider", k / "hard.json", "--provider", k / "two.json"),
-            *("--site", k / "site", "--secrets", token.uri("alpha", folder=k / "sealed")),
-        )
-        == 0
-    )
+    words = ["--list", k / "hard.list", "--list", k / "two.list", "--site", k / "site"]
+    words += ["--provider", k / "hard.json", "--provider", k / "two.json"]
+    assert _run("build", *words, "--secrets", token.uri("alpha", folder=k / "sealed")) == 0
     assert [path.suffix for path in (k / "sealed").iterdir()] == [".sealed"]
-    stage_release(k, names)
+    publish_release(k, names)
     site = ["--key", key, "--site", k / "site", "--attestation", k / "hard.attestation"]
-    assert _run("provider", "approve", *site, "--policy", k / "log.policy") == 0
-    sign_staged(k, ["two"], "targets")
-    online = ["--site", k / "site", "--online-key", k / "online.key"]
-    assert _run("release", "publish", *online) == 0
     certificate = ["--method", "two analysts", "--out", k / "hard.certificate"]
     assert _run("provider", "certify", *site, *certificate) == 0
 
@@ -317,11 +298,12 @@ def test_a_module_without_its_key_or_pin(token: Token, tmp_path: Path, refused: 
     ):
         parse_pkcs11_uri(text)
         key.write_text(json.dumps({**value, "pkcs11": text}))
-        site = ["--site", str(tmp_path), "--list", str(tmp_path / "x")]
-        said = refused(["provider", "approve", "--key", str(key), *site], code)
+        site = ["--site", str(tmp_path), "--list", str(tmp_path / "x"), "--method", "m"]
+        site += ["--out", str(tmp_path / "z")]
+        said = refused(["provider", "certify", "--key", str(key), *site], code)
         assert PIN not in said
     key.write_text(json.dumps({**value, "public_key": "11" * 32}))
-    refused(["provider", "approve", "--key", str(key), "--site", str(tmp_path)], 1)
+    refused(["provider", "certify", "--key", str(key), *site], 1)
 
 
 def test_a_file_key_is_not_taken_from_a_reference(token: Token, tmp_path: Path) -> None:

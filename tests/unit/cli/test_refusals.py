@@ -12,6 +12,7 @@ import pytest
 
 from tests.publishing import stage_release
 from tests.unit.cli.conftest import SIGNERS, Arguments, Kit, Refused, snapshot
+from veilmatch.cli.main import run
 
 _BUILD = "build --provider K/one.json --provider K/two.json --site T/site --secrets T/secrets"
 _LISTS = "--list K/one.list --list K/two.list"
@@ -372,7 +373,20 @@ def test_damaged_staged_files_are_not_signed(
 def test_only_keys_of_the_root_may_sign(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
     stage_release(own_kit.folder, SIGNERS)
     stranger = _SIGN.replace("one.key", "three.key")
-    refused(_fill(stranger, own_kit.folder, tmp_path), 2)
+    refused(_fill(stranger, own_kit.folder, tmp_path), 1)  # no list of its is in the release
+    also = ["--provider", str(own_kit.path("three.json"))]
+    kept = [
+        "--provider",
+        str(own_kit.path("one.json")),
+        "--provider",
+        str(own_kit.path("two.json")),
+    ]
+    online = ["--online-key", str(own_kit.path("online.key")), "--site", str(own_kit.path("site"))]
+    assert run(["release", "rotate", *online, *kept]) == 0
+    root = str(own_kit.path("site") / "staged" / "root.json")
+    refused(["release", "sign", root, "--key", str(own_kit.path("three.key"))], 2)
+    assert run(["release", "rotate", *online, *kept, *also]) == 0
+    assert run(["release", "sign", root, "--key", str(own_kit.path("three.key"))]) == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b'{"epoch":1,"release_id":"00"}'])
@@ -396,14 +410,14 @@ def test_damaged_manifest(own_kit: Kit, tmp_path: Path, refused: Refused) -> Non
     stage_release(own_kit.folder, SIGNERS)
     path = _one(own_kit, "releases/*/manifest.json")
     data = path.read_bytes()
-    for changed in (
-        b"{}",
-        data[:-5],
-        data + b"\n",
-        data.replace(b'"min_shares":31', b'"min_shares":30'),
+    for changed, code in (
+        (b"{}", 2),
+        (data[:-5], 2),
+        (data + b"\n", 2),
+        (data.replace(b'"min_shares":31', b'"min_shares":30'), 1),
     ):
         path.write_bytes(changed)
-        refused(_fill(_SIGN, own_kit.folder, tmp_path), 1)
+        refused(_fill(_SIGN, own_kit.folder, tmp_path), code)
     path.write_bytes(b"{}")
     refused(_fill(_SERVE, own_kit.folder, tmp_path), 2)
 

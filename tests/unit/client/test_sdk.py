@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.odd_files import odd_files, outcome
 from tests.unit.client.house import (
     DAY,
     NOW,
@@ -41,6 +43,7 @@ from veilmatch.errors import (
     NetworkError,
     StoreError,
 )
+from veilmatch.hashing.picture import REASONS
 
 KNOWN = [picture(index) for index in range(3)]
 
@@ -122,6 +125,25 @@ def test_refused_pictures_are_counted_and_tried_again(client: Client, tmp_path: 
     mended = client.add_folder(folder)
     assert (mended.added, dict(mended.refused)) == (1, {"linked_folder": 1})
     assert client.status().refused == {"linked_folder": 1}
+
+
+def test_odd_files_are_counted_by_reason(client: Client, tmp_path: Path) -> None:
+    """Every tenth of the thousand; what is not hashed is shown, whatever its name says."""
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    expected, hashed = Counter[str](), set[bytes]()
+    for number, (_, name, data) in enumerate(odd_files()[::10]):
+        (folder / f"{number}-{name}").write_bytes(data)
+        told = outcome(data)
+        if told in REASONS:
+            expected[told] += 1
+        else:
+            hashed.add(data)
+    report = client.add_folder(folder)
+    assert report.refused == expected
+    assert report.added == len(hashed)
+    assert report.total == len(odd_files()[::10])
+    assert client.status().refused == dict(expected)
 
 
 def test_refused_picture_is_tried_again_by_another_decoder(client: Client) -> None:

@@ -11,7 +11,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from veilmatch.hashing.lfh import BIT_LEN, FEATURES, WEIGHTS_SHA256, parse_weights
+from veilmatch.hashing.lfh import BIT_LEN, WEIGHTS_SHA256, parse_weights
+from veilmatch.hazmat.backends.interface import FEATURES
 
 TOOL = Path(__file__).parents[3] / "tools" / "fit_lfh.py"
 

@@ -14,16 +14,15 @@ from hypothesis import strategies as st
 from veilmatch.errors import ConfigError, EncodingError, InputError, LengthError
 from veilmatch.hashing.algorithms import algorithm_names, build_hasher
 from veilmatch.hashing.hasher import (
-    MAX_PROBES,
     Hasher,
     ImageHash,
     brute_force_distance,
     flip_bits,
-    likeliest_flips,
     parse_image_hash,
 )
 from veilmatch.hashing.pdq import agrees_with_known, nearest_distance
 from veilmatch.hashing.picture import picture_from_pixels
+from veilmatch.hazmat.backends.flips import MAX_PROBES, likeliest_flips
 from veilmatch.pictures.generate import generate_picture
 
 

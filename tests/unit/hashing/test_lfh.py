@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.vectors.backends import AVAILABLE, use_backend
 
 from veilmatch.errors import InternalError
 from veilmatch.hashing import lfh
 from veilmatch.hashing.hasher import brute_force_distance
 from veilmatch.hashing.picture import decode_picture, picture_from_pixels
+from veilmatch.hazmat.backends.low_frequency import basis
+from veilmatch.hazmat.backends.selection import load_backend
 from veilmatch.pictures.generate import generate_picture
 
 VECTORS: dict[str, dict[str, Any]] = {
@@ -44,7 +48,7 @@ def brute_luma(pixels: NDArray[np.uint8]) -> list[list[int]]:
 
 
 def brute_frequencies(luma: list[list[int]]) -> list[int]:
-    table = lfh.basis().tolist()
+    table = basis().tolist()
     out = []
     for u in range(16):
         row = [sum(table[u][i] * luma[i][j] for i in range(64)) for j in range(64)]
@@ -74,7 +78,7 @@ def test_tall_pictures_do_not_overflow() -> None:
 
 
 def test_bounds_that_make_sums_exact() -> None:
-    table = np.abs(lfh.basis())
+    table = np.abs(basis())
     reach = int(table.sum(axis=1).max()) ** 2 * 1_020_000
     assert reach < 2**53
     rows = np.abs(lfh.load_weights()).sum(axis=1).max()
@@ -82,7 +86,7 @@ def test_bounds_that_make_sums_exact() -> None:
 
 
 def test_the_basis_is_pinned() -> None:
-    digest = hashlib.sha256(lfh.basis().astype(">i2").tobytes()).hexdigest()
+    digest = hashlib.sha256(basis().astype(">i2").tobytes()).hexdigest()
     assert digest == VECTORS["tables"]["expected"]["basis_sha256"]
     exact = 256 * np.cos(np.pi * np.outer(np.arange(16), 2 * np.arange(64) + 1) / 128)
     assert np.abs(np.abs(exact - np.floor(exact)) - 0.5).min() > 1e-4
@@ -111,6 +115,13 @@ def check(vector: dict[str, Any], pixels: NDArray[np.uint8]) -> None:
     assert (result.quality, result.gate) == (vector["quality"], vector["gate"])
 
 
+@pytest.fixture(params=AVAILABLE)
+def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+    with use_backend(load_backend(request.param)):
+        yield request.param
+
+
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("name", [name for name in VECTORS if name.startswith("painted-")])
 def test_vectors_of_painted_pictures(name: str) -> None:
     inputs = VECTORS[name]["inputs"]
@@ -119,10 +130,16 @@ def test_vectors_of_painted_pictures(name: str) -> None:
     check(VECTORS[name]["expected"], pixels)
 
 
+@pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("name", [name for name in VECTORS if name.startswith("file-")])
 def test_vectors_of_files(name: str) -> None:
-    data = bytes.fromhex(VECTORS[name]["inputs"]["file"])
-    check(VECTORS[name]["expected"], decode_picture(data).pixels)
+    """Both the pixels of the file, and the picture as it was decoded."""
+    expected = VECTORS[name]["expected"]
+    picture = decode_picture(bytes.fromhex(VECTORS[name]["inputs"]["file"]))
+    check(expected, picture.pixels)
+    result = lfh.LfhHasher().hash_picture(picture, 16)
+    assert [probe.to_bytes().hex() for probe in result.probes] == expected["probes"]
+    assert (result.quality, result.gate) == (expected["quality"], expected["gate"])
 
 
 def test_scale_and_mild_tone_keep_the_hash_or_a_probe() -> None:

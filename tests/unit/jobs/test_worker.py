@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.integration.service.world import SMALL, Device, Sent, World, make_world
-from tests.unit.store.conftest import House, HouseMaker, make_house
+from tests.unit.store.house import House, HouseMaker
 from veilmatch.errors import ConfigError, StoreError
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import LEASE_S, Worker
@@ -16,8 +17,7 @@ from veilmatch.release.manifest import Parameters
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.database import read_counters
 from veilmatch.voucher.asset import Kind
-
-__all__ = ["make_house"]  # a fixture of the store's tests
+from veilmatch.workstore.records import Processed, WaitingVoucher
 
 OTHER = Parameters(min_shares=5, dhf_width=8, delta_max=3, ad_len=512)
 
@@ -102,13 +102,14 @@ def test_account_with_two_groups_is_looked_at_again_after_a_fault(
 
     def open_first_only(group: object) -> bool:
         if next(calls) == 1:
-            raise StoreError("the worker ended here")
+            raise _EndedError
         return real(group)  # type: ignore[arg-type]
 
     monkeypatch.setattr(worker, "_open", open_first_only)
-    with pytest.raises(StoreError):
+    with pytest.raises(_EndedError):
         worker.run()
     assert house.cases().item_count(device.pseudonym) in (4, 5)
+    house.now += LEASE_S
     _worker(house, world).run()
     assert house.cases().item_count(device.pseudonym) == 9
 
@@ -121,8 +122,8 @@ def test_every_step_may_be_the_last(house: House, world: World) -> None:
     for name in steps:
         worker = _worker(house, world)
         holder = worker._cases if name == "save_opening" else worker._work
-        setattr(holder, name, _refuse)
-        with pytest.raises(StoreError):
+        setattr(holder, name, _end)
+        with pytest.raises(_EndedError):
             worker.run()
         house.now += LEASE_S
     _worker(house, world).run()
@@ -130,8 +131,80 @@ def test_every_step_may_be_the_last(house: House, world: World) -> None:
     assert read_counters(house.database)["cases"] == 1
 
 
-def _refuse(*_: object) -> None:
-    raise StoreError("the worker ended here")
+class _EndedError(BaseException):
+    """The worker's process ended here."""
+
+
+def _end(*_: object) -> None:
+    raise _EndedError
+
+
+def test_a_segment_and_an_account_that_fail_end_nothing_else(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other, release = Device(), Device(), world.releases[0]
+    _send(house, world, one, one.make(release, known=4))
+    broken = house.files()[0]
+    data = broken.read_bytes()
+    broken.write_bytes(data[:-1])
+    _send(house, world, other, other.make(release, known=4))
+    summary = _worker(house, world).run()
+    assert (summary.segments, summary.failed, summary.cases) == (1, 1, 1)
+    broken.write_bytes(data)  # the disk is mended
+    house.now += LEASE_S
+    worker = _worker(house, world)
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._cases, "save_opening", _refuse)
+        assert worker.run().failed == 1
+    house.now += LEASE_S
+    assert _worker(house, world).run().cases == 1
+    assert house.cases().item_count(one.pseudonym) == 4
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise StoreError("the database is away")
+
+
+def test_a_lost_lease_ends_nothing(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is slow, another takes over and finishes; the first goes on with the next."""
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, known=2))
+    _send(house, world, device, device.make(release, known=4))
+    slow = _worker(house, world)
+    real, calls = slow._match, iter(range(10))
+
+    def match_slowly(release_id: bytes, waiting: list[WaitingVoucher]) -> list[Processed]:
+        found = real(release_id, waiting)
+        if next(calls) == 0:
+            house.now += LEASE_S
+            assert _worker(house, world).run().segments == 2
+        return found
+
+    monkeypatch.setattr(slow, "_match", match_slowly)
+    summary = slow.run()
+    assert (summary.segments, summary.lost, summary.failed) == (0, 1, 0)
+    assert house.cases().item_count(device.pseudonym) == 6
+    assert house.scalar("SELECT count(*) FROM voucher WHERE state = 'processed'") == 6
+
+
+def test_a_long_segment_renews_its_lease(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, unknown=6))
+    monkeypatch.setattr("veilmatch.jobs.worker._BATCH", 1)
+    worker = _worker(house, world)
+    real = worker._match
+
+    def match_slowly(release_id: bytes, waiting: list[WaitingVoucher]) -> list[Processed]:
+        house.now += LEASE_S * 3 // 4
+        assert house.work().lease_segment(house.now, LEASE_S) is None
+        return real(release_id, waiting)
+
+    monkeypatch.setattr(worker, "_match", match_slowly)
+    assert worker.run().segments == 1
 
 
 def test_killed_workers_segment_waits_for_its_lease(house: House, world: World) -> None:
@@ -169,7 +242,7 @@ def test_matches_that_do_not_open_go_to_an_operator(house: House, world: World) 
     device, release = Device(), world.releases[0]
     _send(house, world, device, device.make(release, known=4))
     worker = _worker(house, world)
-    worker.open_changed = lambda: 0  # type: ignore[method-assign]
+    worker.open_changed = lambda *_: 0  # type: ignore[method-assign]
     worker.run()
     crypter = house.crypter
     for account, asset_id, sealed in house.rows(
@@ -182,8 +255,9 @@ def test_matches_that_do_not_open_go_to_an_operator(house: House, world: World) 
         share[-1] ^= 1
         changed = crypter.seal(bytes(share), "share", account + asset_id, "share")
         with house.database.transaction() as connection:
-            connection.exec_driver_sql(
-                "UPDATE share SET sealed_share = ? WHERE asset_id = ?", (changed, asset_id)
+            connection.execute(
+                text("UPDATE share SET sealed_share = :sealed WHERE asset_id = :asset_id"),
+                {"sealed": changed, "asset_id": asset_id},
             )
     _worker(house, world).run()
     assert house.cases().list_cases() == []

@@ -24,6 +24,7 @@ from veilmatch.errors import (
     WitnessError,
 )
 from veilmatch.hazmat.proof import Proof, prove_knowledge
+from veilmatch.release.calibration import Calibration, Claim, Counts, calibrate
 from veilmatch.release.manifest import Manifest, parse_manifest
 from veilmatch.release.metadata_chain import MetadataFiles
 from veilmatch.release.publish import BuiltRelease
@@ -319,6 +320,23 @@ def test_check_9_the_manifest_asks_for_as_many_jurisdictions_as_the_client() -> 
 def test_check_9_the_lists_come_from_enough_jurisdictions() -> None:
     with pytest.raises(ParameterError, match="too few jurisdictions"):
         _verify(**_with_manifest(sources=GOOD.manifest.sources[:1]))
+
+
+def _calibrated(claim: Claim) -> Calibration:
+    counts = Counts(30_000, 0, 30_000, 0)
+    made = {"tested": 6, "probes": 64, "effective_bits": 66.0, "min_shares": 4}
+    return calibrate(bytes(32), counts, claim=claim, **made)  # type: ignore[arg-type]
+
+
+def test_check_9_a_calibration_supports_its_claim() -> None:
+    modest, bold = _calibrated(Claim(1e-3, 1000, 1)), _calibrated(Claim(1e-12, 1000, 1))
+    strict = replace(HOUSE.policy, needs_calibration=True)
+    release = _verify(**_with_manifest(calibration=modest), policy=strict)
+    assert release.manifest.calibration == modest
+    with pytest.raises(ParameterError, match="declared target"):
+        _verify(**_with_manifest(calibration=bold))
+    with pytest.raises(ParameterError, match="claims nothing"):
+        _verify(policy=strict)
 
 
 def test_check_10_no_way_back() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tests.integration.service.world import World
-from tests.unit.store.conftest import House
+from tests.unit.store.house import House
 from veilmatch.matching.match import match_vouchers
-from veilmatch.store.work_store import Lease, Processed, WaitingVoucher, WorkStore
 from veilmatch.voucher.voucher import layout_of, parse_voucher
+from veilmatch.workstore.records import Lease, Processed, WaitingVoucher
+from veilmatch.workstore.work_store import WorkStore
 
 LEASE_S = 60
 

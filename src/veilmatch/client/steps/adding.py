@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from veilmatch.client.records import GONE, Refusal
@@ -48,7 +49,7 @@ class Adder:
                     hint="give an edited or restored picture a new id",
                 )
         offer = Offer(asset_id, data, content, place, None, None)
-        self._commit(self._select([offer], report), report)
+        self._commit(self._select([offer], report)[0], report)
         return report
 
     def add_folder(self, path: Path, progress: Progress = quiet) -> AddReport:
@@ -64,7 +65,8 @@ class Adder:
                     for refusal in unread:
                         self._records.save_refusal(refusal)
             report.refused.update(refusal.reason for refusal in unread)
-            self._commit(self._select(offers, report), report)
+            chosen, twins = self._select(offers, report)
+            self._commit(chosen, report, twins)
             progress(start + len(chunk), len(files))
         self._drop_lost_refusals(path, places)
         return report
@@ -128,25 +130,40 @@ class Adder:
             offers.append(Offer(asset_id, data, content, place, str(file), None))
         return offers, unread
 
-    def _select(self, offers: Sequence[Offer], report: AddReport) -> list[Offer]:
-        """Count what is known or refused already; return the rest, each id once."""
+    def _select(
+        self, offers: Sequence[Offer], report: AddReport
+    ) -> tuple[list[Offer], list[Offer]]:
+        """Count what is known or refused already; return the rest, each id once, and its twins."""
         chosen: dict[bytes, Offer] = {}
+        twins: list[Offer] = []
         for offer in offers:
             known = self._records.find(offer.asset_id)
             settled = known and not known.stale and known.state in ("queued", "sent")
             earlier = self._records.find_refusal(offer.place)
-            if settled or offer.asset_id in chosen:
-                report.known += 1
-                if earlier and earlier.content != offer.content:
-                    self._records.clear_refusal(offer.place)  # another file lies there now
+            if settled:
+                self._count_known(offer, report)
+            elif offer.asset_id in chosen:
+                twins.append(offer)
             elif earlier and (earlier.content, earlier.decoder) == (offer.content, self._decoder):
                 report.refused[earlier.reason] += 1
             else:
                 chosen[offer.asset_id] = offer.with_kind(known.kind if known else None)
-        return list(chosen.values())
+        return list(chosen.values()), twins
 
-    def _commit(self, offers: Sequence[Offer], report: AddReport) -> None:
-        """Decide, make vouchers, and commit both with the counter in one transaction."""
+    def _count_known(self, offer: Offer, report: AddReport) -> None:
+        report.known += 1
+        earlier = self._records.find_refusal(offer.place)
+        if earlier and earlier.content != offer.content:
+            self._records.clear_refusal(offer.place)  # another file lies there now
+
+    def _commit(
+        self, offers: Sequence[Offer], report: AddReport, twins: Sequence[Offer] = ()
+    ) -> None:
+        """Decide, make vouchers, and commit both with the counter in one transaction.
+
+        ``twins`` are the same files at other places: known when theirs is hashed, refused when
+        it is refused.
+        """
         if not offers:
             return
         prepared = self._current_preparer().prepare(
@@ -160,10 +177,17 @@ class Adder:
             self._records.save_decisions(prepared.decisions)
             for offer in offers:
                 self._records.clear_refusal(offer.place)
-            for refusal in prepared.refusals:
+            refusals = list(prepared.refusals)
+            refused = {refusal.content: refusal for refusal in refusals}
+            for twin in twins:
+                if twin.content in refused:
+                    refusals.append(replace(refused[twin.content], place=twin.place))
+                else:
+                    self._count_known(twin, report)
+            for refusal in refusals:
                 self._records.save_refusal(refusal)
         report.added += len(prepared.decisions)
-        report.refused.update(refusal.reason for refusal in prepared.refusals)
+        report.refused.update(refusal.reason for refusal in refusals)
 
     def _current_preparer(self) -> Preparer:
         session = self._session

@@ -7,7 +7,7 @@ Spec: ``spec/26-list-formats.md`` section 5.8.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from veilmatch.errors import DuplicateError, EncodingError, SignatureError
 from veilmatch.hashlist.entry import Chunks, Item, ListEntry, Record
@@ -48,13 +48,24 @@ class _Tree:
         return root
 
 
-def parse_signed_entries(chunks: Chunks, *, provider: HashProvider) -> Iterator[Item]:
+def parse_signed_entries(
+    chunks: Chunks,
+    *,
+    provider: HashProvider,
+    seen: Callable[[Json], None] = lambda header: None,
+) -> Iterator[Item]:
     """Yield the hashes of a signed list.
 
     The checks: 1. the provider is the known one; 2. the signature over the header verifies;
     3. the hashes are of a kind that can be compared; 4. each line is whole and in strictly
     ascending order; 5. at the end, count and commitment are the signed ones. An importer that
     keeps nothing before the end so keeps nothing that was not signed.
+
+    Args:
+        chunks: The file.
+        provider: Who must have signed it.
+        seen: Called with the header after check 3; what it holds of the entries counts only
+            once the last of them was read.
 
     Raises:
         EncodingError: Malformed, or of a kind that cannot be compared here.
@@ -66,6 +77,7 @@ def parse_signed_entries(chunks: Chunks, *, provider: HashProvider) -> Iterator[
     lines = split_lines(chunks)
     header = parse_canonical_json(_strip(next(lines, b"")), "the hash list's first line")
     kind, count, salt, commitment = _verify_header(header, provider)
+    seen(header)
     width = MATCHABLE_LEN[kind]
     tree, before, number = _Tree(), b"", 0
     for number, line in enumerate(lines, start=1):

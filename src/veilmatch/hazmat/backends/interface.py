@@ -20,6 +20,8 @@ Words = NDArray[np.uint64]
 Flags = NDArray[np.bool_]
 Positions = NDArray[np.int64]
 """Rows of a table: ``(n, 2)``, the two of each item; or ``(n,)``, the one it is placed in."""
+Measures = NDArray[np.int64]
+"""What an image hash measures: cells of luma, frequencies, weights."""
 
 ELEMENT_LEN = 32
 SCALAR_LEN = 32
@@ -31,6 +33,14 @@ SLOT_LEN = ELEMENT_LEN + KEY_LEN + SEAL_OVERHEAD_LEN
 FIELD_PRIME = 2**64 - 59
 DROPPED = -1
 """Stands for "no row" where items are placed."""
+GRID = 64
+"""Cells along a side of the coarse picture that LFH looks at."""
+CORNER = 16
+FEATURES = CORNER * CORNER - 1
+CELL_PEAK = 1_020_000
+"""Luma of a white cell."""
+MAX_SIDE = 1 << 24
+"""Longest side of a picture that the kernels of LFH average over, in pixels."""
 
 
 class Backend(Protocol):
@@ -199,5 +209,35 @@ class Backend(Protocol):
 
         ``positions (n, 2)``, each two different rows. Returns ``(n,)``: the row, or
         ``DROPPED``. Which items drop is a function of the input alone. Not constant time.
+        """
+        ...
+
+    # -- kernels of LFH, the low-frequency image hash (spec 20, section 4.2) ----------------
+
+    def coarse_luma(self, samples: Bytes) -> Measures:
+        """Average luma over a 64 x 64 grid, exactly: steps 1 and 2.
+
+        ``samples``: one picture, ``bytes (height, width, channels)``; 1 channel is grey, 3 are
+        RGB, 4 are RGB and a byte that is not looked at. Sides 1 to ``MAX_SIDE``.
+        Returns ``int64 (64, 64)``, 0 to ``CELL_PEAK``.
+        Raises LengthError for other channels, InputError for other sides.
+        """
+        ...
+
+    def low_frequencies(self, luma: Measures) -> Measures:
+        """Measure the lowest frequencies but the mean: steps 3 and 4.
+
+        ``luma``: ``int64 (64, 64)``. Returns ``int64 (255,)``, below 2**32 in size.
+        Raises LengthError or InputError for what ``coarse_luma`` cannot have given.
+        """
+        ...
+
+    def hash_luma(self, luma: Measures, weights: Measures, probes: int) -> tuple[Bytes, int]:
+        """Hash a coarse picture: steps 4 to 8.
+
+        ``luma``: ``int64 (64, 64)``; ``weights``: ``int64 (bits, 255)``, 16-bit values;
+        ``probes``: 1 to 1024. Returns the hash and the next probes, ``bytes (probes, bits / 8)``
+        with unused low bits zero, fewer only where there are no more; and the quality, 0 to 100.
+        Raises LengthError or InputError for other arguments.
         """
         ...

@@ -33,6 +33,7 @@ from veilmatch.hazmat.backends.interface import (
     Flags,
     Words,
 )
+from veilmatch.hazmat.backends.low_frequency import LowFrequency
 from veilmatch.hazmat.backends.placement import Placement
 
 _SEAL_INFO = b"veilmatch-v1 seal"
@@ -136,7 +137,7 @@ def _open_one(key: bytes, sealed: bytes, aad: bytes) -> bytes | None:
         return None
 
 
-class PortableBackend(Placement):
+class PortableBackend(Placement, LowFrequency):
     """Implements ``Backend``; see there for every argument."""
 
     name = "portable"

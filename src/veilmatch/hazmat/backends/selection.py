@@ -15,8 +15,16 @@ BACKEND_SETTING = "VEILMATCH_BACKEND"
 
 
 def native_is_installed() -> bool:
-    """Say whether the distribution ``veilmatch-native`` is there."""
-    return importlib.util.find_spec("veilmatch_native") is not None
+    """Say whether the distribution ``veilmatch-native`` is there, with every kernel of the door.
+
+    One of an older version lacks kernels; then everything runs on the portable backend until
+    it is built again.
+    """
+    if importlib.util.find_spec("veilmatch_native") is None:
+        return False
+    core = importlib.import_module("veilmatch_native").Core
+    kernels = {name for name in vars(Backend) if not name.startswith("_")} - {"name"}
+    return all(hasattr(core, kernel) for kernel in kernels)
 
 
 @cache
@@ -36,7 +44,7 @@ def load_backend(name: str) -> Backend:
         )
     if not native_is_installed():
         raise ConfigError(
-            "the native backend is not installed",
+            "the native backend is not installed, or older than this version",
             setting=BACKEND_SETTING,
             hint="run make native, or unset " + BACKEND_SETTING,
         )

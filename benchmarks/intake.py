@@ -1,0 +1,174 @@
+"""Durable intake: batches of 32 vouchers of full size into PostgreSQL and folder segments.
+
+Client and service run on this machine, as separate processes. Every answer means that the
+group's segment was synced and its rows committed. The vouchers have the right form and a
+good batch signature; their slots are random, which the intake cannot tell.
+
+The baseline writes the same bytes to the same disk, one write and one fdatasync for each
+batch, and does nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+from tests.integration.service.processes import Service
+from tests.integration.service.world import Device, Published, World
+from tools.postgres import start, stop
+
+from benchmarks.harness import Record
+from veilmatch.hazmat.signing import derive_key_id
+from veilmatch.release.manifest import Parameters
+from veilmatch.store.crypter import load_crypter
+from veilmatch.store.database import Database
+from veilmatch.voucher.batch import build_voucher_batch
+from veilmatch.voucher.voucher import VERSION, layout_of
+
+BATCH = 32
+BATCHES = int(os.environ.get("VEILMATCH_BENCH_BATCHES", "1000"))
+WARM = 40
+CONNECTIONS = 12
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _make_batches(release: Published, count: int) -> list[bytes]:
+    """Make signed batches of distinct vouchers; a few devices take turns."""
+    layout = layout_of(release.built.manifest.parameters)
+    devices = [Device() for _ in range(16)]
+    heads = [bytes([VERSION]) + device.pseudonym + release.release_id for device in devices]
+    found = []
+    for number in range(count):
+        device, head = devices[number % len(devices)], heads[number % len(devices)]
+        key_id = derive_key_id(device.key.public_key)
+        rest = os.urandom(layout.voucher_len - len(head) - 16 - len(key_id))
+        vouchers = [head + os.urandom(16) + key_id + rest for _ in range(BATCH)]
+        found.append(build_voucher_batch(device.identity, device.key, release.release_id, vouchers))
+    return found
+
+
+class _Sender(threading.Thread):
+    """Sends its share of the batches over one connection."""
+
+    def __init__(self, port: int, batches: list[bytes]) -> None:
+        super().__init__()
+        self._port, self._batches = port, batches
+        self.waits: list[float] = []
+        self.refused = 0
+
+    def run(self) -> None:
+        """Send all of them, one after the other."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        for body in self._batches:
+            begin = time.perf_counter()
+            connection.request("POST", "/v1/vouchers", body)
+            answer = connection.getresponse()
+            answer.read()
+            self.refused += answer.status != 204
+            self.waits.append(time.perf_counter() - begin)
+        connection.close()
+
+
+def _send(port: int, batches: list[bytes]) -> tuple[float, list[float]]:
+    """Send batches over several connections. Returns seconds taken, and each answer's wait."""
+    senders = [_Sender(port, batches[n::CONNECTIONS]) for n in range(CONNECTIONS)]
+    begin = time.perf_counter()
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    taken = time.perf_counter() - begin
+    if any(sender.refused for sender in senders):
+        sys.exit("error: the service refused batches")
+    return taken, sorted(wait for sender in senders for wait in sender.waits)
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU seconds of a process and its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _write_bare(folder: Path, batches: list[bytes]) -> float:
+    """Write the same bytes with a sync after each batch. Returns seconds."""
+    handle = os.open(folder / "bare", os.O_WRONLY | os.O_CREAT, 0o600)
+    begin = time.perf_counter()
+    for body in batches:
+        os.write(handle, body)
+        os.fdatasync(handle)
+    taken = time.perf_counter() - begin
+    os.close(handle)
+    (folder / "bare").unlink()
+    return taken
+
+
+@contextlib.contextmanager
+def _service(folder: Path) -> Iterator[tuple[Service, Published, str]]:
+    """A fresh cluster, a fresh database, a published release, and the service."""
+    cluster = folder / "pg"
+    cluster_url = start(cluster)
+    try:
+        with psycopg.connect(cluster_url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE veilmatch")
+        url = cluster_url.replace("/postgres?", "/veilmatch?")
+        database = Database(url)
+        database.migrate()
+        database.close()
+        world = World(folder / "site", folder / "secrets")
+        release = world.publish(Parameters(min_shares=31))
+        load_crypter(folder / "data" / "store.key")
+        options = ("--database", url)
+        with Service(folder / "data", world.site, folder / "log", *options) as running:
+            yield running.wait(), release, url
+    finally:
+        stop(cluster)
+
+
+def run() -> list[Record]:
+    """Measure throughput, the service's CPU per voucher, and the ratio to bare writes."""
+    with tempfile.TemporaryDirectory(prefix="vmbench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the cluster's owner must reach its own folder in it
+        with _service(folder) as (service, release, url):
+            batches = _make_batches(release, WARM + BATCHES)
+            _send(service.port, batches[:WARM])
+            timed = batches[WARM:]
+            bare_before = _write_bare(folder, timed)
+            before = _cpu_s(service.process.pid)
+            taken, waits = _send(service.port, timed)
+            cpu = _cpu_s(service.process.pid) - before
+            bare = min(bare_before, _write_bare(folder, timed))
+            with psycopg.connect(url) as connection:
+                row = connection.execute("SELECT count(*) FROM voucher").fetchone()
+            if row is None or row[0] != len(batches) * BATCH:
+                sys.exit("error: not every acknowledged voucher is there")
+    count = len(timed) * BATCH
+    p99 = waits[len(waits) * 99 // 100]
+    client = resource.getrusage(resource.RUSAGE_SELF)
+    print(
+        f"{count} vouchers of {len(timed[0]) // BATCH} bytes: {count / taken:,.0f} durable/s, "
+        f"{cpu / count * 1e6:.1f} us CPU at intake each, p99 {p99 * 1e3:.0f} ms; "
+        f"client's CPU {client.ru_utime + client.ru_stime:.1f} s; "
+        f"bare writes {count / bare:,.0f}/s"
+    )
+    return [
+        Record(
+            "intake",
+            "postgresql",
+            "fdatasync",
+            round(taken / count * 1e6, 2),
+            "us wall",
+            round(bare / taken, 3),
+        ),
+        Record("intake", "fdatasync", None, round(bare / count * 1e6, 2), "us wall", None),
+        Record("intake_cpu", "postgresql", None, round(cpu / count * 1e6, 2), "us", None),
+    ]

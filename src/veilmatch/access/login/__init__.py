@@ -1,0 +1,1 @@
+"""Logging in: password and TOTP, passkeys, OpenID Connect; no HTTP of ours, pages call it."""

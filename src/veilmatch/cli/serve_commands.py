@@ -1,0 +1,186 @@
+"""``veilmatch serve``: the platform's HTTP side. It loads nothing that holds alpha."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+from pydantic import SecretStr
+from starlette.routing import BaseRoute, Mount
+
+from veilmatch.admin.app import PREFIX, create_admin
+from veilmatch.admin.guard import AdminParts
+from veilmatch.cli.console import say
+from veilmatch.errors import ConfigError, UnavailableError
+from veilmatch.pages.app import pages_routes
+from veilmatch.pages.library import PublicFolders
+from veilmatch.service.app import Surroundings, create_app, open_data, system_clock
+from veilmatch.service.setup.configuration import ServeConfiguration, load_configuration
+from veilmatch.service.setup.tls import CertificateProtocol, tls_options
+from veilmatch.service.watch.events import Events, take_over_logging
+from veilmatch.service.watch.metrics import Metrics
+from veilmatch.site.release_site import check_site
+
+_BACKLOG = 2048
+Config = Annotated[
+    Path | None, typer.Option(envvar="VEILMATCH_CONFIG", help="A TOML file with settings.")
+]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        listener = socket.create_server((host, port), backlog=_BACKLOG)
+    except (OSError, UnicodeError) as exc:
+        raise UnavailableError(
+            f"cannot listen on {host} port {port}",
+            hint="choose another --port, or stop what listens there",
+        ) from exc
+    listener.setblocking(False)
+    return listener
+
+
+@contextmanager
+def _metrics(port: int | None, metrics: Metrics) -> Iterator[None]:
+    """Serve the metrics on a loopback port of their own, where one is set."""
+    if port is None:
+        yield
+        return
+    try:
+        server = metrics.serve(port)
+    except OSError as exc:
+        raise UnavailableError(f"cannot listen on port {port} for metrics") from exc
+    say(f"metrics on http://127.0.0.1:{server.server_port}/metrics")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...]]:
+    """Mount the administration API, where it is wanted."""
+    if not chosen.administration:
+        yield ()
+        return
+    settings = chosen.service_settings()
+    database, crypter = open_data(settings.data, settings.database)
+    parts = AdminParts(
+        database,
+        crypter,
+        system_clock,
+        settings.quotas,
+        settings.limits,
+        settings.retention,
+        chosen.describe(),
+    )
+    try:
+        yield (Mount(PREFIX, create_admin(parts)),)
+    finally:
+        database.close()
+
+
+def _pages(chosen: ServeConfiguration) -> list[BaseRoute]:
+    """Mount the public pages, where they are wanted."""
+    if not chosen.pages:
+        return []
+    return pages_routes(PublicFolders(chosen.site, chosen.log, chosen.log_policy), system_clock)
+
+
+def _uvicorn_options(chosen: ServeConfiguration) -> dict[str, Any]:
+    return {
+        "http": CertificateProtocol,
+        "ws": "none",
+        # No date and no server name: replies are equal byte for byte whatever matches.
+        "date_header": False,
+        "server_header": False,
+        "access_log": False,
+        "log_config": None,
+        "backlog": _BACKLOG,
+        "limit_concurrency": chosen.max_connections or None,
+        "timeout_graceful_shutdown": chosen.graceful_s,
+        "proxy_headers": bool(chosen.forwarded_from),
+        "forwarded_allow_ips": chosen.forwarded_from,
+    } | tls_options(
+        chosen.tls_certificate,
+        chosen.tls_key,
+        chosen.tls_client_ca,
+        require=chosen.tls_require_client,
+    )
+
+
+def run_service(chosen: ServeConfiguration) -> None:
+    """Serve until a signal says stop; what was begun is finished first."""
+    settings, options = chosen.service_settings(), _uvicorn_options(chosen)
+    check_site(settings.site)
+    events, metrics = Events(system_clock), Metrics()
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(chosen.host, chosen.port))
+        # The store's key and tables are made by the service, before anything is mounted.
+        app = create_app(settings, Surroundings(metrics=metrics, events=events))
+        app.router.routes.extend(stack.enter_context(_administration(chosen)))
+        app.router.routes.extend(_pages(chosen))
+        stack.enter_context(_metrics(chosen.metrics_port, metrics))
+        host, port = listener.getsockname()[:2]
+        scheme = "https" if "ssl_certfile" in options else "http"
+        say(f"serving on {scheme}://{host}:{port} (Ctrl-C stops)")
+        take_over_logging(events)
+        events.say("service started", port=port)
+        uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listener])
+        events.say("service stopped")
+
+
+def serve(
+    data: Annotated[Path | None, typer.Option(help="Folder of the service's store.")] = None,
+    site: Annotated[Path | None, typer.Option(help="Folder of the release files.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")
+    ] = None,
+    segment_age: Annotated[
+        int | None, typer.Option(help="Seconds until a segment is sealed.")
+    ] = None,
+    min_delay: Annotated[
+        int | None,
+        typer.Option(help="Seconds between sealing and matching; 0 only for trials."),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            envvar="VEILMATCH_DATABASE",
+            help="URL of a PostgreSQL server (postgresql://…); without it a file in --data.",
+        ),
+    ] = None,
+    blobs: Annotated[
+        str | None,
+        typer.Option(
+            envvar="VEILMATCH_BLOBS",
+            help="Where sealed segments go: a folder or s3://bucket/prefix.",
+        ),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Serve the release files and take vouchers until stopped."""
+    given = {
+        "data": data,
+        "site": site,
+        "host": host,
+        "port": port,
+        "segment_max_age_s": segment_age,
+        "min_delay_s": min_delay,
+        "database": None if database is None else SecretStr(database),
+        "blobs": blobs,
+    }
+    if config is None and data is None:
+        raise ConfigError("missing option '--data'", hint="veilmatch serve --help")
+    run_service(load_configuration(config, given))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the program."""
+    app.command()(serve)

@@ -1,0 +1,4 @@
+"""What the intake keeps: segments, the ledger, deletions, retention.
+
+Spec: ``spec/55-ingest.md``.
+"""

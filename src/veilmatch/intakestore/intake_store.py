@@ -1,0 +1,354 @@
+"""What the intake writes: segments, ledger rows, deletions; idempotent by (account, id).
+
+Any number of intake processes may share a store. Each has an open segment of its own and
+seals that one alone, and those whose writer has died.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, and_, select, update
+
+from veilmatch.errors import InternalError, PolicyError, StoreError
+from veilmatch.ingest.accept import AcceptedBatch, AcceptedVoucher
+from veilmatch.ingest.ledger import LedgerEntry, Outcome, State, classify
+from veilmatch.intakestore.deletion import delete_ids
+from veilmatch.intakestore.hot_rows import (
+    DeviceRow,
+    Key,
+    VoucherRow,
+    add_counts,
+    add_devices,
+    insert_vouchers,
+    read_counts,
+    read_ledger,
+)
+from veilmatch.intakestore.limits import IntakeLimits
+from veilmatch.store import schema
+from veilmatch.store.blobs import Blobs
+from veilmatch.store.crypter import Crypter, seal_body
+from veilmatch.store.database import Database, add_to_counter
+from veilmatch.store.segments import SegmentShelf, SegmentWriter, is_abandoned
+
+_KNOWN_MAX = 200_000  # devices remembered in memory
+
+Fresh = tuple[AcceptedBatch, AcceptedVoucher]
+
+
+@dataclass
+class _Group:
+    """What becomes of a group of arriving batches."""
+
+    fresh: list[Fresh]
+    outcomes: Counter[Outcome]
+    refusals: list[PolicyError | None]
+    devices: dict[Key, DeviceRow]
+
+
+class IntakeStore:
+    """Durable intake. Calls are serialised by a lock: one writer, one open segment.
+
+    Args:
+        database: The store's database.
+        folder: Where this machine's segments live.
+        crypter: Seals the bodies' keys.
+        limits: See there.
+        clock: Gives seconds since 1970.
+        blobs: Where sealed segments go for workers on other machines; None keeps them here.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        crypter: Crypter,
+        limits: IntakeLimits,
+        clock: Callable[[], int],
+        blobs: Blobs | None = None,
+    ) -> None:
+        self._database, self._shelf, self._crypter = database, SegmentShelf(folder, blobs), crypter
+        self._limits, self._clock = limits, clock
+        self._writer: SegmentWriter | None = None
+        self._known_devices: set[Key] = set()
+        self._lock = threading.Lock()
+
+    def store_batches(self, batches: Sequence[AcceptedBatch]) -> list[PolicyError | None]:
+        """Store batches durably in one group: one sync of the segment, one commit.
+
+        Returns:
+            For each batch None if it is stored, or why it was refused (quota). A refused
+            batch does not hold up the others of its group.
+
+        Raises:
+            StoreError: Storage failed; nothing of the group may be acknowledged.
+        """
+        with self._lock:
+            group = self._sort(batches)
+            rows = self._write_bodies(group.fresh)
+            with self._database.transaction() as connection:
+                if rows:
+                    self._insert(connection, rows, group.outcomes)
+                add_devices(connection, list(group.devices.values()))
+                for outcome in Outcome:  # always in the same order: no two wait crosswise
+                    add_to_counter(connection, f"intake {outcome.value}", group.outcomes[outcome])
+            self._remember(group.devices)
+            # The group is durable now; a seal that fails is tried again at the next tick.
+            with suppress(StoreError):
+                self._seal_if_due()
+            return group.refusals
+
+    def _sort(self, batches: Sequence[AcceptedBatch]) -> _Group:
+        """Split arriving vouchers into fresh ones and what the ledger already knows."""
+        group = _Group([], Counter(), [], {})
+        keys = {(batch.account, item.asset_id) for batch in batches for item in batch.vouchers}
+        accounts = list({batch.account for batch in batches})
+        unknown = {
+            batch.account for batch in batches if _device_of(batch) not in self._known_devices
+        }
+        with self._database.transaction() as connection:
+            ledger = read_ledger(connection, list(keys))
+            counts = Counter(read_counts(connection, accounts))
+            devices = {account: _read_devices(connection, account) for account in unknown}
+        for batch in batches:
+            refusal = self._refusal(batch, ledger, counts, devices)
+            group.refusals.append(refusal)
+            if refusal is not None:
+                continue
+            device = _device_of(batch)
+            if batch.account in devices:
+                devices[batch.account].add(device[1])
+                key = batch.identity.device_public_key
+                group.devices[device] = DeviceRow(*device, key)
+            for item in batch.vouchers:
+                place = (batch.account, item.asset_id)
+                outcome = classify(ledger.get(place), item.digest)
+                group.outcomes[outcome] += 1
+                if outcome is Outcome.STORED:
+                    ledger[place] = LedgerEntry(item.digest, State.WAITING)
+                    counts[batch.account] += 1
+                    group.fresh.append((batch, item))
+        return group
+
+    def _refusal(
+        self,
+        batch: AcceptedBatch,
+        ledger: dict[Key, LedgerEntry],
+        counts: Counter[bytes],
+        devices: dict[bytes, set[bytes]],
+    ) -> PolicyError | None:
+        new = {v.asset_id for v in batch.vouchers if (batch.account, v.asset_id) not in ledger}
+        if counts[batch.account] + len(new) > self._limits.account_quota:
+            return PolicyError("the account is over its quota of vouchers")
+        known = devices.get(batch.account)
+        if known is None or batch.device_key_id in known:
+            return None
+        if len(known) >= self._limits.device_quota:
+            return PolicyError("the account is over its quota of devices")
+        return None
+
+    def _write_bodies(self, fresh: Sequence[Fresh]) -> list[VoucherRow]:
+        """Seal and append the bodies. Returns their rows."""
+        if not fresh:
+            return []
+        sealed = [seal_body(v.body, batch.account + v.asset_id) for batch, v in fresh]
+        offsets = self._open_writer().append([body for _, body in sealed])
+        return [
+            VoucherRow(
+                batch.account,
+                item.asset_id,
+                item.digest,
+                batch.release_id,
+                batch.device_key_id,
+                offset,
+                len(body),
+                self._crypter.seal(key, "voucher", batch.account + item.asset_id, "key"),
+            )
+            for (batch, item), (key, body), offset in zip(fresh, sealed, offsets, strict=True)
+        ]
+
+    def _open_writer(self) -> SegmentWriter:
+        if self._writer is None:
+            writer = SegmentWriter(self._shelf.folder, self._clock())
+            try:
+                with self._database.transaction() as connection:
+                    connection.execute(
+                        schema.segment.insert().values(
+                            segment_id=writer.segment_id,
+                            state="open",
+                            opened_at=writer.opened_at,
+                        )
+                    )
+            except StoreError:
+                # Without its row no worker would ever find the segment.
+                writer.close()
+                self._shelf.delete(writer.segment_id, "local")
+                raise
+            self._writer = writer
+        return self._writer
+
+    def _insert(
+        self, connection: Connection, rows: Sequence[VoucherRow], outcomes: Counter[Outcome]
+    ) -> None:
+        writer = self._writer
+        if writer is None:
+            raise InternalError("bodies were written without an open segment")
+        stored = list(rows)
+        if insert_vouchers(connection, writer.segment_id, rows) != len(rows):
+            stored = _keep_ours(connection, writer.segment_id, rows, outcomes)
+        grown = connection.execute(
+            update(schema.segment)
+            .where(
+                and_(
+                    schema.segment.c.segment_id == writer.segment_id,
+                    schema.segment.c.state == "open",
+                )
+            )
+            .values(
+                body_len=writer.length,
+                voucher_count=schema.segment.c.voucher_count + len(stored),
+            )
+        )
+        if not grown.rowcount:
+            # Another process sealed it, and a worker may have emptied it already: nothing
+            # may be added; the next group opens a new one.
+            self._drop_writer()
+            raise StoreError("the open segment was lost; nothing of this group was kept")
+        add_counts(connection, Counter(row.account for row in stored))
+
+    def _remember(self, devices: dict[Key, DeviceRow]) -> None:
+        if len(self._known_devices) > _KNOWN_MAX:
+            self._known_devices.clear()
+        self._known_devices.update(devices)
+
+    def delete_vouchers(self, account: bytes, asset_ids: Sequence[bytes]) -> None:
+        """Delete by id: row emptied, key and share gone; an opened case keeps its items.
+
+        Deleting an unknown id leaves a mark, so that a late copy of the voucher is ignored.
+
+        Raises:
+            PolicyError: Marks of unknown ids would pass the account's quota; ids that are
+                there were deleted. StoreError: Nothing was kept.
+        """
+        with self._database.transaction() as connection:
+            refusal = delete_ids(
+                connection, account, asset_ids, self._clock(), self._limits.account_quota
+            )
+            add_to_counter(connection, "intake deleted", len(asset_ids))
+        if refusal is not None:
+            raise refusal
+
+    def seal_due(self) -> None:
+        """Seal the open segment if it is old enough; called by a timer."""
+        with self._lock:
+            self._seal_if_due()
+
+    def _seal_if_due(self) -> None:
+        writer = self._writer
+        if writer is None:
+            return
+        old = self._clock() - writer.opened_at >= self._limits.segment_max_age_s
+        if old or writer.length >= self._limits.segment_max_len:
+            self._seal([writer.segment_id])
+            self._drop_writer()
+
+    def _seal(self, ids: Sequence[bytes]) -> None:
+        """Seal open segments in the database first: if that fails, the writer stays."""
+        table = schema.segment.c
+        with self._database.transaction() as connection:
+            for segment_id in ids:
+                connection.execute(
+                    update(schema.segment)
+                    .where(and_(table.state == "open", table.segment_id == segment_id))
+                    .values(state="sealed", not_before=self._clock() + self._limits.min_delay_s)
+                )
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def seal_all(self) -> None:
+        """Seal our own segment and those of dead writers here; at start and at the end."""
+        with self._lock:
+            if self._writer is not None:
+                self._seal([self._writer.segment_id])
+                self._drop_writer()
+            table = schema.segment.c
+            with self._database.transaction() as connection:
+                query = select(table.segment_id).where(table.state == "open")
+                opened = list(connection.execute(query).scalars())
+            # A writer elsewhere has its file elsewhere; one that lives here holds its lock.
+            self._seal([one for one in opened if is_abandoned(self._shelf.folder, one)])
+
+    def upload_sealed(self) -> int:
+        """Move sealed segments of this machine to the blobs. Returns how many.
+
+        The file here stays until the row says where the copy is, so nothing is lost whenever
+        this ends.
+
+        Raises:
+            StoreError: The blob store failed; what is left is tried again at the next call.
+        """
+        if self._shelf.blobs is None:
+            return 0
+        table, count = schema.segment.c, 0
+        waiting = and_(table.state == "sealed", table.location == "local")
+        with self._database.transaction() as connection:
+            ids = list(connection.execute(select(table.segment_id).where(waiting)).scalars())
+        for segment_id in ids:
+            if not is_abandoned(self._shelf.folder, segment_id):
+                continue  # another machine's
+            self._shelf.upload(segment_id)
+            with self._database.transaction() as connection:
+                moved = connection.execute(
+                    update(schema.segment)
+                    .where(
+                        and_(
+                            table.segment_id == segment_id,
+                            waiting,
+                            table.lease_expires_at <= self._clock(),
+                        )
+                    )
+                    .values(location="blob")
+                )
+            if moved.rowcount:
+                self._shelf.delete(segment_id, "local")
+                count += 1
+        return count
+
+
+def _device_of(batch: AcceptedBatch) -> Key:
+    return batch.account, batch.device_key_id
+
+
+def _read_devices(connection: Connection, account: bytes) -> set[bytes]:
+    device = schema.device.c
+    query = select(device.device_key_id).where(device.account == account)
+    return set(connection.execute(query).scalars())
+
+
+def _keep_ours(
+    connection: Connection,
+    segment_id: bytes,
+    rows: Sequence[VoucherRow],
+    outcomes: Counter[Outcome],
+) -> list[VoucherRow]:
+    """Another intake was faster with some ids: its rows count; ours are told apart by place."""
+    voucher = schema.voucher.c
+    first = min(row.offset for row in rows)
+    query = select(voucher.account, voucher.asset_id).where(
+        and_(voucher.segment_id == segment_id, voucher.offset >= first)
+    )
+    mine = {(row.account, row.asset_id) for row in connection.execute(query)}
+    others = [row for row in rows if (row.account, row.asset_id) not in mine]
+    ledger = read_ledger(connection, [(row.account, row.asset_id) for row in others])
+    for row in others:
+        outcomes[Outcome.STORED] -= 1
+        outcomes[classify(ledger.get((row.account, row.asset_id)), row.digest)] += 1
+    return [row for row in rows if (row.account, row.asset_id) in mine]

@@ -1,0 +1,130 @@
+"""Metrics for Prometheus. None of them depends on a match: the intake knows of none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http.server import HTTPServer
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import start_http_server
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from veilmatch.service.watch.events import METHODS, ROUTES, Events
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """The service's counters, in a registry of its own.
+
+    Args:
+        timer: Seconds that only grow; a test gives one that stands still.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self.timer = timer
+        self._requests = Counter(
+            "veilmatch_requests",
+            "Requests answered.",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "veilmatch_request_seconds",
+            "Seconds from a request's head to its answer.",
+            ["route"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._vouchers = Counter(
+            "veilmatch_vouchers", "Vouchers acknowledged.", registry=self.registry
+        )
+        self._deletions = Counter(
+            "veilmatch_deletions", "Deletions acknowledged.", registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "veilmatch_in_flight_bytes", "Bytes of bodies held in memory.", registry=self.registry
+        )
+        self.upkeep_failures = Counter(
+            "veilmatch_upkeep_failures",
+            "Rounds of upkeep that failed.",
+            registry=self.registry,
+        )
+        self._children: dict[tuple[str, str, int], Any] = {}
+        self._histograms = {route: self._seconds.labels(route) for route in ROUTES}
+
+    def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answer."""
+        key = (route, method, status)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._requests.labels(route, method, str(status))
+        child.inc()
+        self._histograms[route].observe(seconds)
+
+    def count_vouchers(self, count: int) -> None:
+        """Count vouchers that were acknowledged."""
+        self._vouchers.inc(count)
+
+    def count_deletions(self, count: int) -> None:
+        """Count deletions that were acknowledged."""
+        self._deletions.inc(count)
+
+    def to_bytes(self) -> bytes:
+        """Return the text form."""
+        return generate_latest(self.registry)
+
+    def serve(self, port: int) -> HTTPServer:
+        """Serve ``/metrics`` on the loopback address, in a thread of its own."""
+        server, _thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        return server
+
+
+def route_of(path: str) -> str:
+    """Return the listed route that a path belongs to: never the path itself."""
+    if path in ROUTES:
+        return path
+    for route in ("/v1/releases", "/v1/accounts", "/admin/v1", "/review", "/transparency"):
+        if path.startswith(route + "/"):
+            return route
+    return "other"
+
+
+class Watch:
+    """Counts every answer, and logs it where that is wanted.
+
+    Args:
+        app: What answers.
+        metrics: Where answers are counted.
+        events: Where they are logged; None logs none.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, events: Events | None = None) -> None:
+        self._app, self._metrics, self._events = app, metrics, events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, begun = 500, self._metrics.timer()
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            route = route_of(scope["path"])
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.count_request(route, method, status, self._metrics.timer() - begun)
+            if self._events is not None:
+                event = "request" if status < 400 else "request refused"
+                self._events.say(event, route=route, method=method, status=status)

@@ -1,0 +1,1 @@
+"""The steps, oldest first. Each is applied once, in one transaction."""

@@ -1,0 +1,1 @@
+"""Everything at once, killed at random moments, on a real PostgreSQL."""

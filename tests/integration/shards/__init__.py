@@ -1,0 +1,1 @@
+"""The map on every engine, with its driver and its workers killed."""
