@@ -19,8 +19,9 @@ from veilmatch.hazmat.seal import deterministic_seal_batch
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.ingest.accept import accept_deletion, accept_vouchers
 from veilmatch.ingest.ledger import LedgerEntry, Outcome, State, classify
-from veilmatch.matching.match import MatchOutcome, MatchResult, Share, match_vouchers
+from veilmatch.matching.match import match_vouchers
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import MatchOutcome, MatchResult, Share
 from veilmatch.opening.case import Opening, open_account
 from veilmatch.release.manifest import HashAlgorithm, Parameters, SyntheticSchedule
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release, encode_hashes

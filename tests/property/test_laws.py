@@ -37,8 +37,9 @@ from veilmatch.hazmat.backends.interface import Bytes, Flags
 from veilmatch.hazmat.backends.selection import load_backend
 from veilmatch.hazmat.prf import DeterministicRandom
 from veilmatch.ingest.ledger import Outcome
-from veilmatch.matching.match import MatchOutcome, Share, match_vouchers
+from veilmatch.matching.match import match_vouchers
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import MatchOutcome, Share
 from veilmatch.opening.case import Opening, open_account
 from veilmatch.release.manifest import Parameters, SyntheticSchedule
 from veilmatch.release.trusted_release import (

@@ -13,7 +13,7 @@ from tests.simulator import (
 from tests.vectors.family import Case, Family, flip
 from tests.vectors.operations import OPERATIONS, Json
 from veilmatch.hazmat.prf import DeterministicRandom
-from veilmatch.matching.match import Share
+from veilmatch.matching.share import Share
 from veilmatch.release.manifest import Parameters
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.account_secret import AccountSecret

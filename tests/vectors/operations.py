@@ -34,8 +34,9 @@ from veilmatch.hazmat.seal import (
 )
 from veilmatch.hazmat.sharing import evaluate_polynomial, vartime_interpolate
 from veilmatch.hazmat.signing import SigningKey, derive_key_id, verify_signature
-from veilmatch.matching.match import match_vouchers, parse_share
+from veilmatch.matching.match import match_vouchers
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import parse_share
 from veilmatch.opening.case import open_account
 from veilmatch.opening.detect import detect
 from veilmatch.release.manifest import (

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from veilmatch.privatelog.tables import private_entry
 from veilmatch.review.states import TRANSITIONS, CaseState
-from veilmatch.store.schema import metadata
+from veilmatch.store.schema import metadata, sealed_as
 
 _STEPS = ", ".join(sorted(f"'{old.value}>{new.value}'" for old, new in TRANSITIONS))
 _STATES = ", ".join(f"'{state.value}'" for state in CaseState if state is not CaseState.NONE)
@@ -65,7 +65,8 @@ review_case = Table(
     Column("opened_at", BigInteger, nullable=False),
     Column("min_shares", Integer, nullable=False),
     Column("has_second_hash", Boolean, nullable=False),
-    Column("sealed_key", LargeBinary),  # of pictures and notes; gone when destroyed
+    # Of pictures and notes; gone when destroyed.
+    Column("sealed_key", LargeBinary, info=sealed_as("key", lambda row: row.case_id)),
     Column("holder", LargeBinary(16)),
     Column("claimed_at", BigInteger),
     Column("claim_expires_at", BigInteger, nullable=False, server_default="0"),
@@ -141,7 +142,12 @@ golden_picture = Table(
     "golden_picture",
     metadata,
     Column("golden_id", LargeBinary(16), primary_key=True),
-    Column("sealed_picture", LargeBinary, nullable=False),
+    Column(
+        "sealed_picture",
+        LargeBinary,
+        nullable=False,
+        info=sealed_as("picture", lambda row: row.golden_id),
+    ),
     Column("expected", Text, nullable=False),  # scheme:value
     Column("added_at", BigInteger, nullable=False),
     Column("is_active", Boolean, nullable=False),
@@ -236,4 +242,13 @@ case_preservation = Table(
         "destroyed_at IS NULL OR (destroyed_at >= until_at AND NOT is_held)",
         name="case_preservation_kept",
     ),
+)
+
+public_numbers = Table(
+    "public_numbers",
+    metadata,
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), primary_key=True),
+    Column("period", Text, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
 )

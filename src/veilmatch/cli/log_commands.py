@@ -13,6 +13,7 @@ import typer
 from veilmatch.cli.console import out as screen
 from veilmatch.cli.console import print_json, say
 from veilmatch.cli.key_files import open_provider_key
+from veilmatch.cli.private_audit import audit_private_log, is_private_log
 from veilmatch.cli.provider_release import attest
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.hashlist.statement import statement_signer
@@ -283,10 +284,19 @@ def audit(
     bundle: Annotated[Path, typer.Argument(help="The bundle file.")],
     trust: Annotated[Path, typer.Option(help="Your own trust file.")],
     table: Annotated[Path | None, typer.Option(help="The table file, for check 11.")] = None,
+    head: Annotated[
+        list[Path] | None, typer.Option(help="A head of a private log that you kept.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check a release from one file, offline; exit code 1 if a check fails."""
-    report = audit_files(bundle, trust, table)
+    """Check a release, or a private log's export, from one file; exit code 1 if a check fails.
+
+    For a private log the trust file holds the log's public keys, one on each line.
+    """
+    if is_private_log(bundle):
+        report = audit_private_log(bundle, trust, head or [])
+    else:
+        report = audit_files(bundle, trust, table)
     for result in report.results:
         line = f"{MARKS[result.outcome]} {result.number:>2}  {result.text}"
         reason = f"  ({result.reason})" if result.reason else ""

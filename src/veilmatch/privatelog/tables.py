@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -12,7 +14,14 @@ from sqlalchemy import (
     Text,
 )
 
-from veilmatch.store.schema import metadata
+from veilmatch.store.schema import metadata, sealed_as
+
+
+def place_row(row: Any) -> bytes:
+    """Name the place that an entry's sealed key is bound to."""
+    place: int = row.place
+    return place.to_bytes(8, "big")
+
 
 private_entry = Table(
     "private_entry",
@@ -27,7 +36,7 @@ private_entry = Table(
     # Under a key of its own: keys of the store may rotate, and the private part may be
     # destroyed, without touching what the chain covers.
     Column("private_body", LargeBinary),
-    Column("sealed_key", LargeBinary),
+    Column("sealed_key", LargeBinary, info=sealed_as("key", place_row)),
     CheckConstraint("place >= 0", name="private_entry_place"),
     Index("private_entry_by_subject", "subject", "place"),
 )

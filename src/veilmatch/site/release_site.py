@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veilmatch.errors import ConfigError, EncodingError, VerificationError
-from veilmatch.release.manifest import RELEASE_ID_LEN, Manifest, derive_release_id, parse_manifest
+from veilmatch.release.manifest import Manifest, derive_release_id, parse_manifest
 from veilmatch.release.shards import (
     SHARD_LEN,
     ShardList,
@@ -32,7 +32,7 @@ from veilmatch.release.shards import (
 from veilmatch.release.trusted_release import FILE_LEN_MAX, MANIFEST, SHARDS
 from veilmatch.store.files import read_file, write_atomic
 from veilmatch.table.blinded_table import BlindedTable, parse_table, verify_rows
-from veilmatch.wire import Fields, parse_json, to_canonical_json
+from veilmatch.wire import RELEASE_ID_LEN, Fields, parse_json, to_canonical_json
 
 CURRENT = "current.json"
 PUBLIC, SHARD_FOLDER = "public", "shards"

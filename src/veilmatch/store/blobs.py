@@ -149,6 +149,8 @@ def _open_s3(place: str, timeout_s: float) -> Blobs:
     options: ClientConfig = {
         "timeout": timedelta(seconds=timeout_s),
         "connect_timeout": timedelta(seconds=min(5.0, timeout_s)),
+        # Options that are given here switch off the one of the environment.
+        "allow_http": os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes"),
     }
     return Blobs(
         S3Store(bucket, prefix=prefix or None, client_options=options, retry_config=_RETRIES)

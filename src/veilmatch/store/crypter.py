@@ -9,7 +9,7 @@ under a key of their own each; destroying that key destroys the body.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
 from veilmatch.wire import length_prefixed
 
 KEY_LEN = 32
+_MAX_KEYS = 255
 _NONCE_LEN = 12
 _BODY_NONCE = bytes(_NONCE_LEN)  # a body key seals one body, so its nonce may be constant
 TAG_LEN = 16
@@ -31,35 +32,57 @@ class Crypter:
     """Seals and opens column values.
 
     Args:
-        keys: Key number i is ``keys[i]``; the last one seals, all open.
+        keys: Key number i is ``keys[i]``; the last one seals, all open. A key of zeros was
+            retired: nothing opens under it.
+        reload: Reads the keys again when a value names one that is not known: another
+            process has added it. None if the keys cannot change.
     """
 
-    def __init__(self, keys: Sequence[SecretBytes]) -> None:
-        if not keys or len(keys) > 255:
-            raise ConfigError("the store needs 1 to 255 column keys", setting="store key")
-        self._ciphers = [AESGCM(key.reveal()) for key in keys]
+    def __init__(
+        self,
+        keys: Sequence[SecretBytes],
+        reload: Callable[[], Sequence[SecretBytes]] | None = None,
+    ) -> None:
+        self._reload = reload
+        self._ciphers = _ciphers_of(keys)
 
     def __repr__(self) -> str:
         return "Crypter(<keys>)"
 
+    @property
+    def newest(self) -> int:
+        """The number of the key that seals."""
+        return len(self._ciphers) - 1
+
     def seal(self, value: bytes, table: str, row: bytes, column: str) -> bytes:
         """Seal a value for one place."""
         nonce = os.urandom(_NONCE_LEN)
-        number = len(self._ciphers) - 1
-        sealed = self._ciphers[number].encrypt(nonce, value, _place(table, row, column))
-        return bytes([number]) + nonce + sealed
+        number, cipher = len(self._ciphers) - 1, self._ciphers[-1]
+        if cipher is None:
+            raise ConfigError("the newest store key was retired", setting="store key")
+        return bytes([number]) + nonce + cipher.encrypt(nonce, value, _place(table, row, column))
 
     def open(self, sealed: bytes, table: str, row: bytes, column: str) -> bytes:
         """Open a value of that place. Raises StoreError if it was changed or moved."""
         try:
             number, nonce = sealed[0], sealed[1 : 1 + _NONCE_LEN]
+            if number >= len(self._ciphers) and self._reload is not None:
+                self._ciphers = _ciphers_of(self._reload())
             cipher = self._ciphers[number]
+            if cipher is None:
+                raise StoreError("a sealed column was sealed under a retired key")
             return cipher.decrypt(nonce, sealed[1 + _NONCE_LEN :], _place(table, row, column))
         except (IndexError, ValueError, InvalidTag) as exc:
             raise StoreError(
                 "a sealed column does not open",
                 hint="the store key is another one, or the database was changed",
             ) from exc
+
+
+def _ciphers_of(keys: Sequence[SecretBytes]) -> list[AESGCM | None]:
+    if not keys or len(keys) > _MAX_KEYS:
+        raise ConfigError("the store needs 1 to 255 column keys", setting="store key")
+    return [None if not any(key.reveal()) else AESGCM(key.reveal()) for key in keys]
 
 
 def _place(table: str, row: bytes, column: str) -> bytes:
@@ -99,8 +122,38 @@ def load_crypter(path: Path, *, make: bool = True) -> Crypter:
     """
     if make and not path.exists():
         write_atomic(path, os.urandom(KEY_LEN), mode=PRIVATE_MODE)
+    return Crypter(_read_keys(path), reload=lambda: _read_keys(path))
+
+
+def _read_keys(path: Path) -> list[SecretBytes]:
     data = read_file(path, "the store key", hint="bring it back from a backup of the store")
     if not data or len(data) % KEY_LEN:
         raise ConfigError("the store key file is damaged", setting="store key")
-    keys = [data[k : k + KEY_LEN] for k in range(0, len(data), KEY_LEN)]
-    return Crypter([SecretBytes(key) for key in keys])
+    return [SecretBytes(data[k : k + KEY_LEN]) for k in range(0, len(data), KEY_LEN)]
+
+
+def add_key(path: Path) -> Crypter:
+    """Add a key, which seals from now on; running processes find it when they meet it.
+
+    Raises:
+        ConfigError: There is no key file, it is damaged, or it is full. StoreError: It cannot
+            be written.
+    """
+    keys = [key.reveal() for key in _read_keys(path)]
+    if len(keys) >= _MAX_KEYS:
+        raise ConfigError("the store key file is full", setting="store key")
+    write_atomic(path, b"".join([*keys, os.urandom(KEY_LEN)]), mode=PRIVATE_MODE)
+    return load_crypter(path, make=False)
+
+
+def retire_keys(path: Path) -> int:
+    """Destroy all keys but the newest; only when nothing is sealed under them any more.
+
+    Returns:
+        How many were destroyed.
+    """
+    keys = [key.reveal() for key in _read_keys(path)]
+    retired = sum(1 for key in keys[:-1] if any(key))
+    fresh = [bytes(KEY_LEN)] * (len(keys) - 1) + keys[-1:]
+    write_atomic(path, b"".join(fresh), mode=PRIVATE_MODE)
+    return retired

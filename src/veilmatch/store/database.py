@@ -188,6 +188,14 @@ class Database:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID})")
             return _upgrade(connection)
 
+    def is_fresh(self) -> bool:
+        """Say whether nothing was ever stored: then, and only then, a new store key is right."""
+        with self.transaction() as connection:
+            for table in (schema.voucher, schema.share, schema.case_file):
+                if connection.execute(select(table).limit(1)).first() is not None:
+                    return False
+        return True
+
     def require_current(self) -> None:
         """Refuse a server whose tables are not of this version; called by every role.
 

@@ -25,6 +25,15 @@ def upgrade() -> None:
         sqlite_where=to_open,
         postgresql_where=to_open,
     )
+    # Marks of deletions count against the quota from now on.
+    op.execute(
+        "INSERT INTO account (account) SELECT DISTINCT account FROM voucher"
+        " WHERE account NOT IN (SELECT account FROM account)"
+    )
+    op.execute(
+        "UPDATE account SET voucher_count ="
+        " (SELECT count(*) FROM voucher WHERE voucher.account = account.account)"
+    )
     _split_counters()
     op.drop_table("schema_version", if_exists=True)
 
