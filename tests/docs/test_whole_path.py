@@ -52,8 +52,9 @@ def test_every_step_has_its_command() -> None:
     """Two providers, attest, build, sign, log, witness, publish, client update, audit."""
     script, place = _script(PAGE.read_text(encoding="utf-8")), -1
     for step in (
-        *("provider keygen", "provider list", "provider attest", "build", "provider inspect"),
-        *("witness serve", "log append", "serve", "client update", "audit-bundle", "audit "),
+        *("provider keygen", "provider list", "provider attest", "release init", "build"),
+        *("witness serve", "provider inspect", "log append", "release stage", "release sign"),
+        *("release publish", "serve", "client update", "audit-bundle", "audit "),
     ):
         found = script.find(f"veilmatch {step}", place + 1)
         assert found > place, step

@@ -7,22 +7,27 @@ import json
 from dataclasses import dataclass
 from functools import cache
 
+from tests.publication import Publisher
 from tests.simulators.list_files import MAKERS
 from tests.unit.transparency.entries.samples import AT, CENTRE, HOTLINE, make_statement
 from tests.unit.transparency.entries.test_audit import PARTIES, World
 from tests.unit.transparency.small_log import SmallLog
+from veilmatch.client.fetching.accepted import Accepted
+from veilmatch.client.policy_file import policy_to_bytes
 from veilmatch.hashlist.hash_list import parse_hash_list, sign_hash_list
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.release.manifest import HashAlgorithm, Parameters
-from veilmatch.release.publish import ReleaseRequest, build_release
+from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
+from veilmatch.release.trusted_release import MANIFEST, SHARDS, STATEMENT, TrustPolicy
 from veilmatch.secret import SecretBytes
+from veilmatch.site.release_site import Current
 from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope, Trust
 from veilmatch.transparency.entries.entry import EntryKind
 from veilmatch.transparency.entries.envelope import sign_payload
 from veilmatch.transparency.tiles import Tile
 from veilmatch.transparency.witness import AddCheckpoint
-from veilmatch.wire import to_canonical_json
+from veilmatch.wire import parse_json, to_canonical_json
 
 PICTURE_HASH = "ab" * 32
 KEY = SigningKey(SecretBytes(bytes(range(32))))
@@ -105,7 +110,7 @@ class Files:
     entries: bytes
 
 
-def _release(signed: list[bytes]) -> bytes:
+def _release(signed: list[bytes]) -> BuiltRelease:
     request = ReleaseRequest(
         1,
         AT,
@@ -114,7 +119,7 @@ def _release(signed: list[bytes]) -> bytes:
         Parameters(),
         expansion=4.0,
     )
-    return build_release([parse_hash_list(one) for one in signed], request).manifest.to_bytes()
+    return build_release([parse_hash_list(one) for one in signed], request)
 
 
 @cache
@@ -132,7 +137,7 @@ def files() -> Files:
     release = make_statement(EntryKind.RELEASE).to_bytes()
     envelope = sign_payload(release, [HOTLINE, CENTRE])
     attested = sign_payload(make_statement(EntryKind.LIST_ATTESTATION).to_bytes(), [HOTLINE])
-    manifest = _release(signed)
+    manifest = _release(signed).manifest.to_bytes()
     bundle = Bundle(
         manifest, LoggedEnvelope(envelope, proof), (LoggedEnvelope(attested, log.prove(3, note)),)
     )
@@ -156,6 +161,36 @@ def files() -> Files:
         tile=log.disk.read(Tile(0, 1, 44).path),
         entries=log.disk.read(Tile(-1, 1, 44).path),
     )
+
+
+@cache
+def signed_files() -> dict[str, bytes]:
+    """The metadata of a release and the files they name, as a publisher makes them."""
+    publisher = Publisher([(PROVIDER, KEY), (OTHER, OTHER_KEY)], now=AT)
+    signed = [
+        sign_hash_list(provider, key, "pdq", 256, [bytes([n]) * 32 for n in range(1, 5)])
+        for provider, key in ((PROVIDER, KEY), (OTHER, OTHER_KEY))
+    ]
+    built = _release(signed)
+    received = publisher.publish(built)
+    trust = TrustPolicy(
+        root=to_canonical_json(parse_json(publisher.root, "the root")),
+        log_policy=publisher.log.policy,
+        algorithm="pdq",
+        preprocessing={},
+    )
+    return {
+        "root": publisher.root,
+        "targets": publisher.targets,
+        "snapshot": publisher.snapshot,
+        "timestamp": publisher.timestamp,
+        "manifest": received.files[MANIFEST],
+        "shards": received.files[SHARDS],
+        "statement": received.files[STATEMENT],
+        "current": Current(built.release_id, 1).to_bytes(),
+        "trust": policy_to_bytes(trust),
+        "accepted": Accepted(received.metadata, received.files).to_bytes(),
+    }
 
 
 PROVIDER_FILE = to_canonical_json(PROVIDER.to_json())

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+
 from tests.fuzz import seeds
 from tests.fuzz.engine import FoundError, Parser, Target
 from tests.unit.transparency.entries.samples import AT
 from tests.unit.transparency.small_log import entry
 from veilmatch.cli.key_files import parse_provider_key
-from veilmatch.errors import EncodingError, ProofError
+from veilmatch.client.fetching.accepted import parse_accepted
+from veilmatch.client.policy_file import parse_policy as parse_app_trust
+from veilmatch.errors import EncodingError, ProofError, StoreError
 from veilmatch.hashlist.entry import ListEntry, Malformed, Tombstone
 from veilmatch.hashlist.formats.catalogue import format_names, load_importer
 from veilmatch.hashlist.formats.hash_sharing import parse_hash_sharing_page
@@ -19,7 +23,17 @@ from veilmatch.hashlist.hygiene import CategoryRule, find_refusal, find_state
 from veilmatch.hashlist.provider import parse_provider
 from veilmatch.hsm.uri import parse_pkcs11_uri
 from veilmatch.hsm.wrapping import parse_sealed_header
+from veilmatch.release.logged import read_statement
 from veilmatch.release.manifest import parse_manifest
+from veilmatch.release.metadata_chain import take_signed_files
+from veilmatch.release.shards import parse_shard_list
+from veilmatch.release.signed_metadata import (
+    PROVIDER_ROLES,
+    count_signers,
+    parse_metadata,
+    role_providers,
+)
+from veilmatch.site.release_site import parse_current
 from veilmatch.transparency.checkpoint import parse_checkpoint
 from veilmatch.transparency.entries.audit import audit_bundle
 from veilmatch.transparency.entries.bundle import parse_bundle, parse_trust
@@ -149,6 +163,45 @@ def _logs() -> list[Target]:
     ]
 
 
+def _read_root(data: bytes) -> None:
+    """What is done with a root before any signature counts."""
+    root = parse_metadata(data, Root)
+    for role in PROVIDER_ROLES:
+        role_providers(root.signed, role)
+        count_signers(root.signed, role, root)
+
+
+def _accepted(data: bytes) -> None:
+    try:
+        parse_accepted(data)
+    except StoreError as exc:  # a state file: whatever is in it, it is damaged
+        raise EncodingError(str(exc)) from None
+
+
+def _releases() -> list[Target]:
+    made = seeds.signed_files()
+    return [
+        Target("root, read", _read_root, (made["root"],)),
+        Target("targets", lambda data: parse_metadata(data, Targets), (made["targets"],)),
+        Target("snapshot", lambda data: parse_metadata(data, Snapshot), (made["snapshot"],)),
+        Target("timestamp", lambda data: parse_metadata(data, Timestamp), (made["timestamp"],)),
+        Target(
+            "signed targets",
+            lambda data: take_signed_files(parse_metadata(data, Targets).signed),
+            (made["targets"],),
+        ),
+        Target("shard list", _same("shard list", parse_shard_list, _to_bytes), (made["shards"],)),
+        Target("current release", parse_current, (made["current"],)),
+        Target("app's trust file", parse_app_trust, (made["trust"],)),
+        Target("accepted release", _accepted, (made["accepted"],)),
+        Target(
+            "release statement",
+            lambda data: read_statement(made["manifest"], data),
+            (made["statement"],),
+        ),
+    ]
+
+
 def _lists() -> list[Target]:
     signed = seeds.files().signed_list
     page = seeds.LISTS["ncmec"]
@@ -186,4 +239,4 @@ def _keys() -> list[Target]:
 
 def all_targets() -> list[Target]:
     """Every target, in the order of the table."""
-    return [*_lists(), *_keys(), *_logs()]
+    return [*_lists(), *_keys(), *_releases(), *_logs()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -38,6 +39,15 @@ def test_every_list_format_has_a_target() -> None:
     assert {f"list: {name}" for name in format_names()} <= names
     assert len(names) == len(TARGETS)
     assert HEADER.split()[0] == "target"
+
+
+def test_a_root_that_names_a_key_it_does_not_hold() -> None:
+    """Found by these targets: it was a ``KeyError``."""
+    (target,) = [one for one in TARGETS if one.name == "root, read"]
+    value = json.loads(target.seeds[0])
+    value["signed"]["keys"].pop(value["signed"]["roles"]["targets"]["keyids"][0])
+    answer = engine.call(target, json.dumps(value).encode())
+    assert answer.startswith("EncodingError: the root names a")
 
 
 # --- the fuzzer itself ---------------------------------------------------------------------

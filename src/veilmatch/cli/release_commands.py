@@ -27,7 +27,7 @@ from veilmatch.cli.provider_release import (
 )
 from veilmatch.client.policy_file import parse_policy as parse_trust
 from veilmatch.client.policy_file import policy_to_bytes
-from veilmatch.errors import ConfigError
+from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.hashlist.tuf_signer import ProviderSigner
@@ -203,8 +203,13 @@ def _sign_targets(
     repository: Repository, data: bytes, signer: Signer, site: ReleaseSite, checks: _Checks
 ) -> tuple[bytes, str]:
     metadata = parse_metadata(data, Targets)
-    inspect_release(site, checks.asker, _now()).require_good()
+    inspected = inspect_release(site, checks.asker, _now()).require_good()
     manifest = check_staged(site, repository, metadata, checks.log_policy)
+    if manifest != inspected:
+        raise VerificationError(
+            "what is staged is another release than the newest one",
+            hint="the publisher stages it anew with veilmatch release stage",
+        )
     signed = add_signature(metadata, signer, [repository.root()])
     number = manifest.parameters.min_shares
     return signed, f"release of epoch {manifest.epoch}, min_shares {number}"

@@ -86,6 +86,16 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
         database.close()
 
 
+def _pages(chosen: ServeConfiguration) -> list[BaseRoute]:
+    """Mount the public pages, where they are wanted."""
+    if not chosen.pages:
+        return []
+    from veilmatch.pages.app import pages_routes
+    from veilmatch.pages.library import PublicFolders
+
+    return pages_routes(PublicFolders(chosen.site, chosen.log, chosen.log_policy), system_clock)
+
+
 @contextmanager
 def _console(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...]]:
     """Take in the pages for reviewers, where they are wanted."""
@@ -145,6 +155,7 @@ def run_service(chosen: ServeConfiguration) -> None:
         # The store's key and tables are made by the service, before anything is mounted.
         app = create_app(settings, Surroundings(metrics=metrics, events=events))
         app.router.routes.extend(stack.enter_context(_administration(chosen)))
+        app.router.routes.extend(_pages(chosen))
         app.router.routes.extend(stack.enter_context(_console(chosen)))
         stack.enter_context(_metrics(chosen.metrics_port, metrics))
         host, port = listener.getsockname()[:2]

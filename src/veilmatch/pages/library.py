@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from veilmatch.errors import ConfigError, ProofError
+from veilmatch.errors import (
+    ConfigError,
+    InputError,
+    ProofError,
+    UnavailableError,
+    VerificationError,
+)
 from veilmatch.logstore.log_folder import CHECKPOINT, LogFolder, read_note
 from veilmatch.logstore.statements import build_bundle
-from veilmatch.pages.record import Record, build_record
+from veilmatch.pages.record import Record, RootFact, build_record
+from veilmatch.release.signed_metadata import role_providers
 from veilmatch.release.trusted_release import MANIFEST
-from veilmatch.site.release_site import CURRENT, ReleaseSite
+from veilmatch.site.release_site import CURRENT, PUBLIC, ReleaseSite
+from veilmatch.site.repository import Repository
 from veilmatch.store.files import read_file
 from veilmatch.transparency.policy import POLICY_LEN_MAX, parse_policy, verify_checkpoint
 from veilmatch.transparency.proof import LogProof
 from veilmatch.transparency.tiles import TreeReader
 from veilmatch.transparency.tree import build_inclusion_proof
 
-_MANIFEST_LEN_MAX = 1 << 20
 # What of a log's folder is handed out, so that monitors and witnesses can follow it here.
+MIN_JURISDICTIONS = 2
 _LOG_PATH = re.compile(
     r"checkpoint|(?:statement|envelope)/[0-9a-f]{64}"
     r"|tile/(?:[0-9]{1,2}|entries)/(?:x[0-9]{3}/){0,6}[0-9]{3}(?:\.p/[0-9]{1,3})?"
@@ -67,7 +75,9 @@ class Library:
 
     def _mark(self) -> object:
         """What changes when something is published."""
-        paths = [self._site.folder / CURRENT, self._site.folder / "releases"]
+        top = self._site.folder
+        paths = [top / CURRENT, top / "releases", top / PUBLIC / "metadata"]
+        paths.append(top / PUBLIC / "metadata" / "timestamp.json")
         if self.log is not None:
             paths += [self.log.folder / CHECKPOINT, self.log.folder / "envelope"]
         found = []
@@ -92,13 +102,28 @@ class Library:
                 current = self._site.read_current().release_id
                 manifests = {one: self.read_manifest(one) for one in self._site.release_ids()}
                 made = build_record(manifests, current, self.log, self.policy)
-                self._kept = (mark, made)
+                self._kept = (mark, replace(made, root=self._read_root()))
             return self._kept[1]
+
+    def _read_root(self) -> RootFact | None:
+        """Read whose keys count, from the roots that clients fetch, each signed by the last."""
+        repository = Repository(self._site.folder, MIN_JURISDICTIONS)
+        try:
+            root, timestamp = repository.root(), repository.timestamp()
+            providers = role_providers(root, "targets").values()
+        except (InputError, VerificationError, UnavailableError):
+            return None
+        return RootFact(
+            root.version,
+            int(root.expires.timestamp()),
+            root.roles["targets"].threshold,
+            tuple(sorted(providers, key=lambda one: one.name)),
+            int(timestamp.expires.timestamp()) if timestamp else None,
+        )
 
     def read_manifest(self, release_id: bytes) -> bytes:
         """Read a release's manifest as it lies there."""
-        path = self._site.release_folder(release_id) / MANIFEST
-        return read_file(path, "the manifest", max_len=_MANIFEST_LEN_MAX)
+        return self._site.read_release_file(release_id, MANIFEST)
 
     def build_bundle(self, release_id: bytes) -> bytes:
         """Build the file with which anyone checks a release offline.

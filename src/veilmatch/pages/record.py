@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from veilmatch.errors import Error
+from veilmatch.hashlist.provider import HashProvider
 from veilmatch.logstore.log_folder import LogFolder, read_envelope, read_note, read_statement_bytes
 from veilmatch.pages.words import MEANINGS
 from veilmatch.release.manifest import Manifest, parse_manifest
@@ -119,6 +120,25 @@ class LogFact:
 
 
 @dataclass(frozen=True)
+class RootFact:
+    """Whose keys count for clients: the newest root of the signed metadata, verified.
+
+    Attributes:
+        version: Its number.
+        expires_at: Seconds since 1970.
+        threshold: How many of the providers must sign a release.
+        providers: Those who may, sorted by name.
+        fresh_until: When the timestamp expires; None before the first release.
+    """
+
+    version: int
+    expires_at: int
+    threshold: int
+    providers: tuple[HashProvider, ...]
+    fresh_until: int | None
+
+
+@dataclass(frozen=True)
 class Record:
     """All that the pages show.
 
@@ -127,12 +147,14 @@ class Record:
         parties: Hash providers that the releases name.
         log: None if there is none, or if it does not verify.
         problem: Why the log is not shown, empty if it is or if there is none.
+        root: Whose keys count; None if no root is published, or if it does not verify.
     """
 
     releases: tuple[ReleaseFact, ...]
     parties: tuple[PartyKey, ...]
     log: LogFact | None
     problem: str = ""
+    root: RootFact | None = None
 
     @property
     def current(self) -> ReleaseFact | None:

@@ -105,12 +105,15 @@ def role_providers(root: Root, role: str) -> dict[str, HashProvider]:
     """List the hash providers that may sign for a role, by key id.
 
     Raises:
-        EncodingError: A provider's key is malformed.
+        EncodingError: A provider's key is malformed, or is named and not there.
         SignatureError: Two key ids hold the same public key: one party would count twice.
     """
     found: dict[str, HashProvider] = {}
     for keyid in root.roles[role].keyids:
-        provider = find_provider(root.keys[keyid])
+        key = root.keys.get(keyid)
+        if key is None:
+            raise EncodingError(f"the root names a {role} key that it does not hold", field="keys")
+        provider = find_provider(key)
         if provider is not None:
             found[keyid] = provider
     if len({provider.public_key for provider in found.values()}) != len(found):

@@ -87,6 +87,35 @@ def test_the_pages_are_served(kit: Kit) -> None:
             process.wait(20)
 
 
+def test_the_pages_are_a_part_of_the_service(kit: Kit, tmp_path: Path) -> None:
+    """With ``pages = true``; the rest of the service answers as before."""
+    port, config = free_port(), tmp_path / "serve.toml"
+    lines = [f'data = "{tmp_path / "data"}"', f'site = "{kit.path("site")}"', f"port = {port}"]
+    config.write_text("\n".join([*lines, "pages = true", ""]))
+    program = [sys.executable, "-m", "veilmatch.cli.main", "serve", "--config", str(config)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert f":{port}" in process.stdout.readline()
+            address = f"http://127.0.0.1:{port}"
+            for _ in range(200):
+                try:
+                    answer = httpx.get(f"{address}/transparency/", trust_env=False)
+                    break
+                except httpx.TransportError:
+                    time.sleep(0.05)
+            assert answer.status_code == 200
+            assert "The release in use" in answer.text
+            assert "script-src" not in answer.headers["content-security-policy"]
+            assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
+            missing = httpx.get(f"{address}/nothing", trust_env=False)
+            assert missing.status_code == 404
+            assert "html" not in missing.headers["content-type"]
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
 def test_pages_without_a_policy_or_a_release(kit: Kit, tmp_path: Path, refused: Refused) -> None:
     site, port = ["--site", str(kit.path("site"))], ["--port", "0"]
     refused(["pages", *site, *port, "--log", str(tmp_path)], 2)

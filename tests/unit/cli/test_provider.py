@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 
 from tests.hardware import PIN, Token
 from tests.hardware_fixtures import soft_hsm, token
-from tests.publishing import stage_release
-from tests.unit.cli.conftest import SIGNERS, Kit, Refused
+from tests.publishing import begin_site, publish_release, stage_release
+from tests.unit.cli.conftest import SIGNERS, Kit, Refused, build_arguments
 from veilmatch.cli.key_files import load_provider_key, open_provider_key
 from veilmatch.cli.main import run
 from veilmatch.hashlist.hash_list import parse_hash_list
@@ -40,8 +41,8 @@ def _json(capfd: Captured, *arguments: object, code: int = 0) -> dict[str, objec
     return value
 
 
-def _hardware_provider(token: Token, folder: Path, name: str = "three") -> Path:
-    key = folder / "hardware.key"
+def _hardware_provider(token: Token, folder: Path, name: str = "hardware") -> Path:
+    key = folder / f"{name}.key"
     who = ["--name", name, "--jurisdiction", "NL", "--out", key]
     assert _run("provider", "keygen", *who, "--pkcs11", token.uri()) == 0
     return key
@@ -128,6 +129,28 @@ def test_a_provider_without_a_list_in_it_signs_nothing(own_kit: Kit, refused: Re
     refused(["release", "sign", staged, "--key", str(own_kit.path("strange.key"))], 1)
 
 
+def test_a_key_that_the_root_does_not_name_signs_nothing(own_kit: Kit, refused: Refused) -> None:
+    """Its list is in the release, but clients do not know its key."""
+    k = own_kit.folder
+    words = ["--list", k / "three.list", "--list", k / "two.list", "--site", k / "site"]
+    words += ["--provider", k / "three.json", "--provider", k / "two.json"]
+    assert _run("build", *words, "--secrets", k / "secrets") == 0
+    stage_release(k, ("three", "two"))
+    staged = k / "site" / "staged" / "targets.json"
+    before = staged.read_bytes()
+    refused(["release", "sign", str(staged), "--key", str(k / "three.key")], 2)
+    assert staged.read_bytes() == before
+
+
+def test_something_else_staged_than_what_is_inspected(own_kit: Kit, refused: Refused) -> None:
+    k = own_kit.folder
+    stage_release(k, SIGNERS)
+    assert run(build_arguments(k).split()) == 0
+    staged = k / "site" / "staged" / "targets.json"
+    said = refused(["release", "sign", str(staged), "--key", str(k / "one.key")], 1)
+    assert "another release" in said
+
+
 @pytest.mark.parametrize(
     ("change", "passed", "error"),
     [
@@ -208,8 +231,11 @@ def test_refusals(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
 # --- with a hardware module -------------------------------------------------------------------
 
 
-def test_a_key_in_a_module_signs_everything(own_kit: Kit, token: Token, capfd: Captured) -> None:
-    k = own_kit.folder
+def test_a_key_in_a_module_signs_everything(kit: Kit, token: Token, tmp_path: Path) -> None:
+    """Root, list, attestation, release statement, targets, certificate; alpha is there too."""
+    k, names = tmp_path, ("hard", "two")
+    for end in ("key", "json", "list", "csv"):
+        shutil.copy(kit.path(f"two.{end}"), k)
     key = _hardware_provider(token, k, "hard")
     reference = json.loads(key.read_bytes())
     assert reference.keys() == {"format", "name", "jurisdiction", "public_key", "pkcs11"}
@@ -217,28 +243,15 @@ def test_a_key_in_a_module_signs_everything(own_kit: Kit, token: Token, capfd: C
     assert key.stat().st_mode & 0o077 == 0
     words = ["--key", key, "--hashes", k / "two.csv", "--out", k / "hard.list"]
     assert _run("provider", "list", *words, "--algorithm", "pdq") == 0
-    made = _json(
-        capfd,
-        *("build", "--list", k / "hard.list", "--list", k / "two.list"),
-        *("--provider", k / "hardware.json", "--provider", k / "two.json"),
-        *("--site", k / "site", "--secrets", token.uri("alpha", folder=k / "sealed")),
-    )
-    assert made["hashes"] == 30
+    begin_site(k, names)
+    words = ["--list", k / "hard.list", "--list", k / "two.list", "--site", k / "site"]
+    words += ["--provider", k / "hard.json", "--provider", k / "two.json"]
+    assert _run("build", *words, "--secrets", token.uri("alpha", folder=k / "sealed")) == 0
     assert [path.suffix for path in (k / "sealed").iterdir()] == [".sealed"]
-    attest = ["--list", k / "hard.list", "--key", key, "--out", k / "hard.attestation"]
-    assert _run("provider", "attest", *attest) == 0
+    publish_release(k, names)
     site = ["--key", key, "--site", k / "site", "--attestation", k / "hard.attestation"]
-    online = ["--online-key", k / "new.key", "--site", k / "fresh"]
-    providers = ["--provider", k / "hardware.json", "--provider", k / "two.json"]
-    assert _run("release", "init", *online, *providers) == 0
-    root = k / "fresh" / "staged" / "root.json"
-    for who in (key, k / "two.key"):
-        assert _run("release", "sign", root, "--key", who) == 0
-    assert _run("release", "publish", *online) == 0
     certificate = ["--method", "two analysts", "--out", k / "hard.certificate"]
     assert _run("provider", "certify", *site, *certificate) == 0
-    said = _json(capfd, "log", "attest", *attest)
-    assert said["kind"] == "list-attestation"
 
 
 def test_metadata_is_signed_by_a_key_in_a_module(token: Token, tmp_path: Path) -> None:
@@ -254,7 +267,16 @@ def test_an_existing_key_is_taken_only_on_request(
 ) -> None:
     key = _hardware_provider(token, tmp_path)
     (tmp_path / "again").mkdir()
-    who = ["provider", "keygen", "--name", "three", "--jurisdiction", "NL", "--pkcs11", token.uri()]
+    who = [
+        "provider",
+        "keygen",
+        "--name",
+        "hardware",
+        "--jurisdiction",
+        "NL",
+        "--pkcs11",
+        token.uri(),
+    ]
     out = ["--out", str(tmp_path / "again" / "hardware.key")]
     refused([*who, *out], 1)
     assert run([*who, *out, "--existing"]) == 0

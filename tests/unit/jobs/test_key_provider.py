@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ import numpy as np
 import pytest
 
 from tests.hardware import PIN, Token
+from tests.integration.service.stores import open_store
+from tests.integration.service.world import Device, make_world
 from tests.meta.source import FILES, module_name
+from veilmatch.cli.main import run
 from veilmatch.errors import ConfigError, StoreError, VerificationError
 from veilmatch.hazmat.group import mul_base, one
 from veilmatch.jobs.key_provider import FileKeyProvider, Pkcs11KeyProvider, open_key_provider
@@ -156,3 +160,34 @@ def test_the_check_of_roles_sees_a_role_that_loads_it() -> None:
         check=True,
     )
     assert [name for name in done.stdout.split() if _holds_alpha(name)] != []
+
+
+# --- a worker whose alpha is behind a module --------------------------------------------------
+
+
+def test_a_worker_opens_what_is_due_with_alpha_behind_a_module(
+    token: Token, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world, data = make_world(tmp_path / "world"), tmp_path / "data"
+    release_id = world.current.release_id
+    where = _where(token, tmp_path / "sealed")
+    with open_key_provider(where, make=True) as keys:
+        keys.save(FileKeyProvider(world.secrets).load(release_id))
+    with open_store(data) as store:
+        device = Device()
+        sent = device.make(world.current, known=5, unknown=4)
+        store.intake.store_batches([device.accepted(world.current, sent)])
+    shutil.rmtree(world.secrets)
+    command = ["work", "--data", str(data), "--site", str(world.site), "--once", "--secrets"]
+    assert run([*command, where]) == 0
+    with open_store(data) as store:
+        assert [len(items) for items in store.opened().values()] == [5]
+    said = "".join(capfd.readouterr())
+    assert PIN not in said
+    # Without the module: nothing is matched, and the reason is named.
+    for other in (where.replace("alpha", "another"), where.replace(token.label[-1:], "zz", 1)):
+        assert run([*command, other]) == 2
+    (tmp_path / "sealed" / f"{release_id.hex()}.secret.sealed").write_bytes(
+        b"VMHS\x01" + bytes(200)
+    )
+    assert run([*command, where]) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+from tests.publication import Publisher
 from tests.unit.logstore.small_house import House
 from tests.unit.pages.client import Client
 from tests.unit.pages.markup import links, read_page
@@ -284,6 +285,24 @@ def test_without_a_log_the_pages_say_so(public: Publication) -> None:
         assert "No public log is configured" in client.get(f"{ROOT}/").text
         for address in ("/log/checkpoint", "/policy", "/log/entries/0/proof"):
             assert client.get(ROOT + address).status_code == 404
+
+
+def test_the_keys_that_count_are_those_of_the_signed_root(
+    public: Publication, own: PublicFolders
+) -> None:
+    people = list(zip(public.providers, public.keys, strict=True))
+    signed = Publisher(people, now=NOW_S)
+    signed.write(own.site / "public")
+    with _client(own) as client:
+        text = " ".join("".join(read_page(client.get(f"{ROOT}/signers").text).itertext()).split())
+        assert "version 1, valid until 2096" in text
+        assert "at least 2 of these organisations" in text
+        signed.add_root(signers=people[:1])  # not by all who must
+        signed.write(own.site / "public")
+        answer = client.get(f"{ROOT}/signers").text
+        read_page(answer)
+        assert "No root of keys is published here" in answer
+        assert "version 2" not in answer
 
 
 def test_an_expired_release_is_marked(public: Publication) -> None:

@@ -83,6 +83,10 @@ class ServeConfiguration(BaseSettings):
     mark_age_days: Annotated[int, Field(ge=1, le=36_500)] = 400
     batch_count: Annotated[int, Field(ge=1, le=1 << 20)] = 1000
 
+    pages: bool = False
+    log: Path | None = None
+    log_policy: Path | None = None
+
     administration: bool = False
     console: bool = False
     console_profile: Path | None = None
