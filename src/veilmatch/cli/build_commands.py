@@ -6,11 +6,12 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
+from veilmatch.cli.engine_options import RUN_DATA, EngineText, RunData
 from veilmatch.cli.key_files import ask_pin
 from veilmatch.cli.release_set import (
     ReleaseSet,
@@ -36,6 +37,9 @@ from veilmatch.release.publish import (
     measured_open_slots,
 )
 from veilmatch.site.release_site import CURRENT, ReleaseSite
+
+if TYPE_CHECKING:
+    from veilmatch.cli.engine_build import EngineBuild
 
 _DAY_S = 86_400
 SECOND_ALGORITHM = "pdq"
@@ -176,6 +180,8 @@ def build(
         int, typer.Option(help="Image hashes that each voucher tries; 0 for the default.")
     ] = 0,
     days: Annotated[int, typer.Option(help="Days until the release expires.")] = 30,
+    engine: EngineText = None,
+    run_data: RunData = RUN_DATA,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Intersect hash lists, build the blinded table, write the release."""
@@ -190,14 +196,40 @@ def build(
     declared = _declare(calibration, target, found, min_shares)
     release_site = ReleaseSite(site)
     request = _next_request(release_site, found.algorithm, parameters, days, declared)
-    built = _build(found.common, request)
-    # The secret first: a release whose secret is lost could never match anything.
+    on_engine = _on_engine(engine, run_data, secrets)
+    built = _build_and_keep(found.common, request, secrets, second, on_engine)
+    release_site.write_release(built.manifest, built.table, built.release_id)
+    _say_built(built, as_json)
+
+
+def _on_engine(text: str | None, data: Path, where: str) -> EngineBuild | None:
+    if text is None:
+        return None
+    # Only here: a build in this process needs no database.
+    from veilmatch.cli.engine_build import EngineBuild
+
+    return EngineBuild(text, data, where, os.cpu_count() or 1)
+
+
+def _build_and_keep(
+    common: HashSet,
+    request: ReleaseRequest,
+    secrets: str,
+    second: Bytes | None,
+    on_engine: EngineBuild | None,
+) -> BuiltRelease:
+    """Build, and keep the secret first: a release whose secret is lost could match nothing."""
     with open_key_provider(secrets, make=True, ask_pin=ask_pin) as keys:
+        if on_engine is None:
+            built = _build(common, request)
+        else:
+            built = on_engine.build(common, request, keys)
         keys.save(built.secret)
         if second is not None:
             keys.save_second_hashes(built.release_id, second)
-    release_site.write_release(built.manifest, built.table, built.release_id)
-    _say_built(built, as_json)
+        if on_engine is not None:
+            on_engine.forget(keys)
+    return built
 
 
 def register(app: typer.Typer) -> None:

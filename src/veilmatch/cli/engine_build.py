@@ -6,9 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from veilmatch.cli.console import progress
 from veilmatch.jobs.key_provider import KeyProvider
@@ -19,15 +16,6 @@ from veilmatch.shards.ledger import ShardLedger
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
 
-EngineText = Annotated[
-    str | None,
-    typer.Option("--engine", help="Run on local[:N], dask[:N], ray[:N] or a cluster's address."),
-]
-RunData = Annotated[
-    Path,
-    typer.Option("--run-data", help="Folder of unfinished runs on an engine, kept private."),
-]
-RUN_DATA = Path("veilmatch-runs")
 _DATABASE, _KEY, _SHARDS = "runs.sqlite", "runs.key", "shards"
 
 

@@ -13,10 +13,11 @@ import typer
 from veilmatch.casework.case_store import CaseStore
 from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
+from veilmatch.cli.engine_options import EngineText
 from veilmatch.cli.key_files import ask_pin
 from veilmatch.errors import ConfigError, StoreError, UnavailableError
 from veilmatch.jobs.key_provider import open_key_provider
-from veilmatch.jobs.worker import Worker, WorkSummary
+from veilmatch.jobs.worker import Matcher, Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
 from veilmatch.service.app import (
     DATABASE,
@@ -55,9 +56,17 @@ BlobsPlace = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
+SHARDS = "shards"  # folder of unfinished runs on an engine, below the store's
+
+
 @contextmanager
 def _open_worker(
-    data: Path, site: Path, secrets: str, url: str | None, place: str | None
+    data: Path,
+    site: Path,
+    secrets: str,
+    url: str | None,
+    place: str | None,
+    engine: str | None,
 ) -> Iterator[tuple[Worker, WorkStore]]:
     release_site = check_site(site)
     blobs = open_blobs(place) if place else None
@@ -66,7 +75,25 @@ def _open_worker(
         with open_store(data, url) as (database, crypter):
             work = WorkStore(database, data / SEGMENTS, crypter, blobs)
             cases = CaseStore(database, crypter)
-            yield Worker(work, cases, release_site, keys, system_clock), work
+            with _open_matcher(engine, secrets, data, database, crypter) as matcher:
+                yield Worker(work, cases, release_site, keys, system_clock, matcher), work
+
+
+@contextmanager
+def _open_matcher(
+    engine: str | None, secrets: str, data: Path, database: Database, crypter: Crypter
+) -> Iterator[Matcher | None]:
+    """Open what ``--engine`` names; None where this process matches itself."""
+    if engine is None:
+        yield None
+        return
+    from veilmatch.cli.engine_build import open_engine_named
+    from veilmatch.jobs.match_run import EngineMatcher
+    from veilmatch.shards.ledger import ShardLedger
+
+    with open_engine_named(engine) as opened:
+        ledger = ShardLedger(database, crypter, data / SHARDS, system_clock)
+        yield EngineMatcher(secrets, opened, ledger)
 
 
 @contextmanager
@@ -93,12 +120,13 @@ def work(
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 5.0,
     database: DatabaseUrl = None,
     blobs: BlobsPlace = None,
+    engine: EngineText = None,
     as_json: AsJson = False,
 ) -> None:
     """Match what is due and open accounts that pass the threshold."""
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
-    total, opened = WorkSummary(), _open_worker(data, site, secrets, database, blobs)
+    total, opened = WorkSummary(), _open_worker(data, site, secrets, database, blobs, engine)
     with opened as (worker, store), progress() as bars:
         task = bars.add_task("matching vouchers", total=store.pending_count()[1] or None)
         while True:
