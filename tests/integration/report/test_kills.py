@@ -42,7 +42,7 @@ SEED = int(os.environ.get("VEILMATCH_REPORT_SEED", "7"))
 FAULT_RATE = 0.15
 FILE_COUNT = 2
 ROOT = Path(__file__).parents[3]
-MAX_LIFE_S = 0.3
+MAX_LIFE_S = 0.5  # opening the database looks for migrations first
 DRAIN_S = 120
 
 
@@ -184,6 +184,6 @@ def test_kills_lose_and_double_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         assert numbers == set(book.finished)
         _check_book(list(book.finished.values()), confirmed)
         # On a busy machine a worker gets less far before it is killed.
-        assert sum(site.simulator.plan.counts.values()) > KILLS // 20
+        assert sum(site.simulator.plan.counts.values()) > KILLS // 50
         assert {"queued", "open"} <= states.keys()
     outbox.database.close()
