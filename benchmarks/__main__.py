@@ -21,7 +21,10 @@ NATIVE = (
     "native_match_voucher",
     "native_cores",
     "native_table_1m",
+    "hash_speed",
 )
+# Percent and counts; nothing here is timed.
+HASHES = ("hash_recall",)
 # Beside peers, each in an environment of its own; nothing where a peer cannot be installed.
 PEERS = ("peers.openmined_psi", "peers.secretflow_ub")
 # The service; nothing where PostgreSQL is not installed.
@@ -34,7 +37,7 @@ def print_record(record: Record) -> None:
     ratio = "" if record.ratio is None else f"{record.ratio:6.2f} x {record.baseline}"
     rate = f"{1e6 / record.value:10,.0f} /s" if record.unit == "us" else ""
     print(
-        f"{record.name:<14} {record.subject:<10} {record.value:10.2f} {record.unit}{rate}  {ratio}"
+        f"{record.name:<20} {record.subject:<10} {record.value:10.2f} {record.unit}{rate}  {ratio}"
     )
 
 
@@ -63,7 +66,7 @@ def read_results() -> list[dict[str, object]]:
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all."""
     records: list[Record] = []
-    for name in names or (*PORTABLE, *NATIVE, *SERVICE, *PEERS):
+    for name in names or (*PORTABLE, *NATIVE, *HASHES, *SERVICE, *PEERS):
         for record in run_one(name):
             print_record(record)
             records.append(record)

@@ -6,13 +6,18 @@ import os
 import time
 from dataclasses import dataclass
 
+from tests.publication import Publisher, make_person, table_file
+
 from veilmatch.hashlist.hash_list import parse_hash_list, sign_hash_list
-from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
-from veilmatch.release.approval import approvals_to_bytes, sign_approval
 from veilmatch.release.manifest import HashAlgorithm, Parameters
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
-from veilmatch.release.trusted_release import TrustedRelease, TrustPolicy, verify_release
+from veilmatch.release.trusted_release import (
+    TrustedRelease,
+    TrustPolicy,
+    verify_announcement,
+    verify_release,
+)
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.account_secret import AccountSecret
 from veilmatch.voucher.asset import Kind
@@ -46,27 +51,25 @@ class Fixture:
 def make_fixture(hash_count: int = 200, min_shares: int = 31) -> Fixture:
     """Build a release of ``hash_count`` random hashes, and an account."""
     now = int(time.time())
-    keys = [SigningKey(SecretBytes.generate()) for _ in range(2)]
-    providers = [
-        HashProvider(f"Provider {j}", j, key.public_key)
-        for key, j in zip(keys, ("NL", "CA"), strict=True)
-    ]
+    people = [make_person(f"Provider {j}", j) for j in ("NL", "CA")]
     hashes = [os.urandom(32) for _ in range(hash_count)]
     lists = [
         parse_hash_list(sign_hash_list(provider, key, "pdq", 256, hashes))
-        for provider, key in zip(providers, keys, strict=True)
+        for provider, key in people
     ]
     algorithm = HashAlgorithm("pdq", 1, 256, dict(PREPROCESSING))
     request = ReleaseRequest(1, now, 86_400, algorithm, Parameters(min_shares=min_shares))
     built = build_release(lists, request)
-    approvals = approvals_to_bytes([sign_approval(key, built.release_id) for key in keys])
-    release = verify_release(
-        built.manifest.to_bytes(),
-        built.table.header() + built.table.rows.tobytes(),
-        approvals,
-        TrustPolicy(tuple(providers), "pdq", dict(PREPROCESSING), min_shares_floor=min_shares),
-        now=now,
+    publisher = Publisher(people, now=now)
+    policy = TrustPolicy(
+        publisher.root,
+        publisher.log.policy,
+        "pdq",
+        dict(PREPROCESSING),
+        min_shares_floor=min_shares,
     )
+    announced = verify_announcement(publisher.publish(built), policy, now=now)
+    release = verify_release(announced, table_file(built))
     device = SigningKey(SecretBytes.generate())
     maker = VoucherMaker(AccountSecret.generate(), device, release)
     return Fixture(built, release, maker, hashes)

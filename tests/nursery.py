@@ -14,7 +14,12 @@ from typing import Self
 
 LOG = ("uvicorn", "veilmatch.cli.log_commands", "veilmatch.logstore.witness_app")
 # A killed worker's lease would hold up the next one for a quarter of an hour.
-SERVICE = ("veilmatch.cli.service_commands", "veilmatch.jobs.worker:LEASE_S=0")
+SERVICE = (
+    "veilmatch.cli.serve_commands",
+    "veilmatch.cli.service_commands",
+    "veilmatch.cli.action_commands",
+    "veilmatch.jobs.worker:LEASE_S=0",
+)
 
 
 class Nursery:

@@ -12,20 +12,26 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tests.publication import Publisher, make_person, table_file
 from veilmatch.hashlist.hash_list import parse_hash_list, sign_hash_list
-from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.prf import DeterministicRandom
 from veilmatch.hazmat.seal import deterministic_seal_batch
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.ingest.accept import accept_deletion, accept_vouchers
 from veilmatch.ingest.ledger import LedgerEntry, Outcome, State, classify
-from veilmatch.matching.match import MatchOutcome, MatchResult, Share, match_vouchers
+from veilmatch.matching.match import match_vouchers
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import MatchOutcome, MatchResult, Share
 from veilmatch.opening.case import Opening, open_account
-from veilmatch.release.approval import approvals_to_bytes, sign_approval
 from veilmatch.release.manifest import HashAlgorithm, Parameters, SyntheticSchedule
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release, encode_hashes
-from veilmatch.release.trusted_release import TrustedRelease, TrustPolicy, verify_release
+from veilmatch.release.trusted_release import (
+    ReleaseFiles,
+    TrustedRelease,
+    TrustPolicy,
+    verify_announcement,
+    verify_release,
+)
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.account_secret import AccountSecret
 from veilmatch.voucher.asset import Asset, Kind
@@ -71,19 +77,13 @@ def encoded_hash(number: int) -> bytes:
     return encode_hashes(ALGORITHM, [image_hash(number)])[0]
 
 
-def make_provider(name: str, jurisdiction: str, seed: bytes) -> tuple[HashProvider, SigningKey]:
-    key = SigningKey(SecretBytes(hashlib.sha256(seed + name.encode()).digest()))
-    return HashProvider(name, jurisdiction, key.public_key), key
-
-
 @dataclass
 class Publication:
-    """One release: what the publisher keeps, and the three files that go out."""
+    """One release: what the publisher keeps, and what goes out."""
 
     built: BuiltRelease
-    manifest_file: bytes
+    received: ReleaseFiles
     table_file: bytes
-    approvals_file: bytes
     trusted: TrustedRelease
 
 
@@ -167,9 +167,11 @@ class House:
     ) -> None:
         self.parameters = parameters
         self.random = DeterministicRandom(seed)
-        self.providers = [make_provider(n, j, seed) for n, j in (("One", "NL"), ("Two", "CA"))]
+        self.providers = [make_person(n, j, seed) for n, j in (("One", "NL"), ("Two", "CA"))]
+        self.publisher = Publisher(self.providers, now=NOW)
         self.policy = TrustPolicy(
-            providers=tuple(provider for provider, _ in self.providers),
+            root=self.publisher.root,
+            log_policy=self.publisher.log.policy,
             algorithm=ALGORITHM.name,
             preprocessing=ALGORITHM.preprocessing,
             min_shares_floor=parameters.min_shares,
@@ -198,14 +200,9 @@ class House:
             ReleaseRequest(epoch, NOW - 60, 30 * 86_400, ALGORITHM, self.parameters, previous),
             random=self.random,
         )
-        approvals = [sign_approval(key, built.release_id) for _, key in self.providers]
-        files = (
-            built.manifest.to_bytes(),
-            built.table.header() + built.table.rows.tobytes(),
-            approvals_to_bytes(approvals),
-        )
-        trusted = verify_release(*files, self.policy, now=NOW)
-        publication = Publication(built, *files, trusted)
+        received, table = self.publisher.publish(built), table_file(built)
+        trusted = verify_release(verify_announcement(received, self.policy, now=NOW), table)
+        publication = Publication(built, received, table, trusted)
         self.service.publications[built.release_id] = publication
         self.current = publication
         return publication

@@ -15,6 +15,7 @@ Error:
     │   ├─ RollbackError
     │   ├─ ExpiredError
     │   ├─ ParameterError        signed parameters outside what this side accepts
+    │   ├─ MetadataError         release metadata that do not fit together
     │   └─ TableError
     ├─ ProtocolError             the protocol forbids this step now
     │   ├─ EpochError            another release than the one in use
@@ -117,6 +118,10 @@ class ExpiredError(VerificationError):
 
 class ParameterError(VerificationError):
     """Signed parameters lie outside what this side accepts."""
+
+
+class MetadataError(VerificationError):
+    """Signed release metadata and the files they name do not fit together."""
 
 
 class TableError(VerificationError):

@@ -16,6 +16,8 @@ import rfc8785
 from veilmatch.errors import EncodingError, LengthError
 
 Json = dict[str, Any]
+RELEASE_ID_LEN = 32
+"""Bytes of a release's id, in whatever record names one."""
 
 
 class Reader:

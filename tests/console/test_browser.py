@@ -16,13 +16,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console.browser import Tour, require_browser, touring
+from tests.console.test_numbers import SIGNER, publish
 from tests.console.test_reports import ANSWERS, FILE_ANSWERS, state_of
 from tests.console.world import ACCOUNT, PASSWORD, World
 from tests.integration.report.harness import running_simulator
 from tests.unit.casework.house import opened
-from veilmatch.access.login.passkeys import Passkeys, PasskeySite
+from veilmatch.access.login.passkeys import Passkeys
+from veilmatch.access.login.sites import PasskeySite
 from veilmatch.casework.after.progress import Progress
 from veilmatch.console.app import create_console
+from veilmatch.console.published import NumbersFolder
 from veilmatch.reporting.worker import ReportWorker
 from veilmatch.review.states import CaseState
 
@@ -32,7 +35,10 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def tour(world: World, tmp_path: Path) -> Iterator[Tour]:
     require_browser()
-    with touring(world.app, tmp_path / "shots") as made:
+    folder = world.folder / "numbers"
+    folder.mkdir()
+    services = replace(world.services, numbers=NumbersFolder(folder, [SIGNER.key]))
+    with touring(create_console(services), tmp_path / "shots") as made:
         yield made
 
 
@@ -202,6 +208,10 @@ def test_the_whole_case(tour: Tour, world: World) -> None:
     tour.look(dora, "preferences")
     dora.goto("/review/break")
     tour.look(dora, "break")
+    publish(world, world.folder / "numbers")
+    user.goto("/numbers")
+    expect(user.get_by_text("Recomputed.")).to_be_visible()
+    tour.look(user, "numbers")
     dora.goto("/review/nothing")
     tour.look(dora, "not-found", is_shot=False)
     print(f"axe-core {tour.axe_version}: {len(tour.visited)} pages without a violation")

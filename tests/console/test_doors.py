@@ -54,6 +54,9 @@ EXPECTED: dict[str, set[str] | None] = {
     "GET /appeal": None,
     "GET /appeal/{token}": None,
     "POST /appeal": None,
+    "GET /numbers": None,
+    "GET /numbers/{period}": None,
+    "GET /numbers/{period}/{file}": None,
 }
 _NAMES = [f"{door.method} {door.path}" for door in DOORS]
 
@@ -191,7 +194,7 @@ def test_the_console_inside_another_application(world: World) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
     assert browser.get("/appeal").status_code == 200
-    for place in ("/", "/reviews", "/v1/vouchers", "/healthz"):
+    for place in ("/", "/number", "/reviews", "/v1/vouchers", "/healthz"):
         answer = browser.get(place)
         assert answer.status_code == 404
         assert "content-security-policy" not in answer.headers

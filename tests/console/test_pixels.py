@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from veilmatch.console.pixels import ENLARGED, Reveal, is_readable, ladder_of, paint_tile
+from veilmatch.console.tiles.pixels import ENLARGED, Reveal, is_readable, ladder_of, paint_tile
 from veilmatch.pictures.generate import generate_picture
 from veilmatch.review.settings import Preferences
 from veilmatch.voucher.derivative import make_derivative

@@ -13,7 +13,7 @@ from tests.unit.reporting.house import BookBody, Doom
 from veilmatch.actions.outbox import ActionKind
 from veilmatch.actions.tables import action_message
 from veilmatch.casework.after.progress import Progress
-from veilmatch.console.report_form import parse_profile, parse_time
+from veilmatch.console.forms.report_form import parse_profile, parse_time
 from veilmatch.errors import ConfigError, InputError
 from veilmatch.report.completeness import QUESTIONS
 from veilmatch.reporting.reconcile import list_reports

@@ -20,7 +20,7 @@ from veilmatch.access.sessions import Sessions
 from veilmatch.casework.case_store import CaseStore, CaseSummary
 from veilmatch.casework.history import Desk
 from veilmatch.console.app import create_console
-from veilmatch.console.report_form import ReporterProfile
+from veilmatch.console.forms.report_form import ReporterProfile
 from veilmatch.console.security import SESSION, derive_form_token
 from veilmatch.console.services import ConsoleSettings, Services
 from veilmatch.opening.case import Opening

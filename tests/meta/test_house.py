@@ -17,7 +17,6 @@ TOO_LONG: dict[tuple[str, str], str] = {}
 
 # Rooms that have outgrown the rule, and what becomes of them.
 TOO_LARGE = {
-    "store": "nine modules; release_site moves out when the room is split",
     "cli": "one module for each group of commands; the groups become rooms when it is split",
 }
 

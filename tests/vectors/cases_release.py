@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from tests.simulator import House, Item, encoded_hash
+from tests.publication import Publisher, make_person
+from tests.simulator import NOW, House, Item, encoded_hash
 from tests.vectors.cases_hazmat import BAD_ELEMENT, ZERO_ELEMENT
 from tests.vectors.family import Case, Family, flip
 from tests.vectors.operations import OPERATIONS, Json
-from veilmatch.release.approval import approvals_to_bytes, sign_approval
 from veilmatch.voucher.asset import Kind
 from veilmatch.voucher.batch import build_deletion_batch
 from veilmatch.wire import to_canonical_json
@@ -75,7 +75,7 @@ def _wire() -> list[Family]:
 
 
 def _manifest(house: House) -> Family:
-    data = house.current.manifest_file
+    data = house.current.received.files["manifest.json"]
     root = house.current.trusted.table.root().hex()
     value = json.loads(data)
 
@@ -137,49 +137,102 @@ def _manifest(house: House) -> Family:
     )
 
 
-def _approvals(house: House) -> Family:
-    release_id = house.current.built.release_id
-    signed = [sign_approval(key, release_id) for _, key in house.providers]
-    base: Json = {
-        "release_id": release_id.hex(),
-        "known": [provider.to_json() for provider, _ in house.providers],
-        "min_jurisdictions": 2,
-        "approvals": approvals_to_bytes(signed).hex(),
-    }
-    stranger = [house.providers[0][0].to_json()]
+def _shard_list(house: House) -> Family:
+    data = house.current.received.files["shards.json"]
+    first = house.current.table_file[:4096]
+
+    def case(name: str, reason: str, file: bytes, error: str, **more: object) -> Case:
+        return Case(name, reason, {"file": file.hex(), **more}, error)
+
+    def changed(old: bytes, new: bytes) -> bytes:
+        assert old in data
+        return data.replace(old, new)
+
     return Family(
-        "wire/approvals",
-        "spec 40 section 3",
+        "wire/shard_list",
+        "spec 40 section 2",
         (
-            Case("both", "two jurisdictions approve", base),
-            Case(
-                "one-only",
-                "one jurisdiction approves",
-                {**base, "approvals": approvals_to_bytes(signed[:1]).hex()},
-                "SignatureError",
+            case("plain", "a good list", data, ""),
+            case("shard", "a shard of it", data, "", number=0, shard=first.hex()),
+            case(
+                "shard-flipped",
+                "a bit of the shard is flipped",
+                data,
+                "TableError",
+                number=0,
+                shard=flip(first, 100).hex(),
             ),
-            Case(
-                "one-twice",
-                "one approval twice counts once",
-                {**base, "approvals": approvals_to_bytes([signed[0]] * 2).hex()},
-                "SignatureError",
+            case(
+                "shard-short",
+                "a shard a byte short",
+                data,
+                "TableError",
+                number=0,
+                shard=first[:-1].hex(),
             ),
-            Case("one-unknown", "one is a stranger", {**base, "known": stranger}, "SignatureError"),
-            Case(
-                "other-release",
-                "signatures over another release id",
-                {**base, "release_id": "00" * 32},
-                "SignatureError",
-            ),
-            Case(
-                "other-format",
-                "another format",
-                {**base, "approvals": b'{"approvals":[],"format":"other"}'.hex()},
+            case(
+                "odd-length",
+                "shards of a length that is no power of two",
+                changed(b'"shard_len":4096', b'"shard_len":4097'),
                 "EncodingError",
             ),
-            Case("not-json", "garbage", {**base, "approvals": "00ff"}, "EncodingError"),
+            case(
+                "too-long-table",
+                "more bytes than the shards can hold",
+                changed(b'"table_len":', b'"table_len":9'),
+                "EncodingError",
+            ),
+            case("spaced", "not canonical", data + b" ", "EncodingError"),
+            case("not-json", "garbage", b"\x00\xff", "EncodingError"),
         ),
     )
+
+
+def _metadata(house: House) -> Family:
+    people = [*house.providers, make_person("Three", "NL", HOUSE_SEED)]
+    publisher = Publisher(people, now=NOW)
+    files = {"manifest.json": b"{}"}
+
+    def case(name: str, reason: str, error: str = "", **changes: object) -> Case:
+        value: Json = {
+            "shipped_root": publisher.root.hex(),
+            "roots": [root.hex() for root in publisher.roots[1:]],
+            "timestamp": publisher.timestamp.hex(),
+            "snapshot": publisher.snapshot.hex(),
+            "targets": publisher.targets.hex(),
+            "min_jurisdictions": 2,
+            "now": NOW,
+        }
+        return Case(name, reason, {**value, **changes}, error)
+
+    cases = []
+    publisher.sign_targets(files, [people[0], people[1]])
+    cases.append(case("two", "two keys of two jurisdictions signed"))
+    old = publisher.snapshot
+    cases.append(
+        case("three-asked", "the verifier asks for three", "SignatureError", min_jurisdictions=3)
+    )
+    cases.append(case("not-json", "garbage", "EncodingError", timestamp="00ff"))
+    cases.append(case("late", "the timestamp has expired", "ExpiredError", now=NOW + 86_400))
+    publisher.sign_targets(files, [people[0]])
+    cases.append(case("one", "one key of three", "SignatureError"))
+    publisher.sign_targets(files, [people[0], people[2]])
+    cases.append(case("one-country", "two keys of one jurisdiction", "SignatureError"))
+    publisher.sign_targets(files)
+    cases.append(case("all", "all three signed"))
+    cases.append(case("mixed", "an older snapshot", "MetadataError", snapshot=old.hex()))
+    publisher.add_root(people[:2], people[:2])
+    publisher.sign_targets(files)
+    cases.append(case("rotated", "a second root, signed by two jurisdictions of the first"))
+    publisher.roots[1] = publisher.roots[0]
+    cases.append(case("root-again", "the first root in the place of the second", "RollbackError"))
+    del publisher.roots[1:]
+    publisher.add_root([people[0], people[2], make_person("Four", "CA")], [people[0], people[2]])
+    publisher.sign_targets(files)
+    cases.append(
+        case("root-one-country", "a new root by two keys of one jurisdiction", "SignatureError")
+    )
+    return Family("wire/metadata", "spec 40 section 3", tuple(cases))
 
 
 def _hash_list(house: House) -> Family:
@@ -381,7 +434,8 @@ def families() -> list[Family]:
     return [
         *_wire(),
         _manifest(house),
-        _approvals(house),
+        _shard_list(house),
+        _metadata(house),
         _hash_list(house),
         *_batches(house),
         *_table(house),

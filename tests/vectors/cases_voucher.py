@@ -13,7 +13,7 @@ from tests.simulator import (
 from tests.vectors.family import Case, Family, flip
 from tests.vectors.operations import OPERATIONS, Json
 from veilmatch.hazmat.prf import DeterministicRandom
-from veilmatch.matching.match import Share
+from veilmatch.matching.share import Share
 from veilmatch.release.manifest import Parameters
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.account_secret import AccountSecret
@@ -110,7 +110,7 @@ def _make(house: House, items: list[Item], name: str) -> tuple[Case, list[Vouche
     pictures = [device.picture_input(item) for item in items]
     seed = b"vectors make " + name.encode()
     inputs: Json = {
-        "manifest": house.current.manifest_file.hex(),
+        "manifest": house.current.received.files["manifest.json"].hex(),
         "table_rows": house.current.trusted.table.rows.tobytes().hex(),
         "account_secret": device.account.secret.reveal().reveal().hex(),
         "device_seed": device.key.seed.reveal().hex(),

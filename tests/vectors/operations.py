@@ -14,7 +14,6 @@ import numpy as np
 
 from veilmatch.errors import VerificationError
 from veilmatch.hashlist.hash_list import parse_hash_list
-from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.backends.interface import Bytes, Words
 from veilmatch.hazmat.dhf import evaluate_dhf
 from veilmatch.hazmat.group import as_rows, hash_to_group, hash_to_scalar, one, to_batch
@@ -35,17 +34,19 @@ from veilmatch.hazmat.seal import (
 )
 from veilmatch.hazmat.sharing import evaluate_polynomial, vartime_interpolate
 from veilmatch.hazmat.signing import SigningKey, derive_key_id, verify_signature
-from veilmatch.matching.match import match_vouchers, parse_share
+from veilmatch.matching.match import match_vouchers
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import parse_share
 from veilmatch.opening.case import open_account
 from veilmatch.opening.detect import detect
-from veilmatch.release.approval import parse_approvals, verify_approvals
 from veilmatch.release.manifest import (
     Parameters,
     SyntheticSchedule,
     derive_release_id,
     parse_manifest,
 )
+from veilmatch.release.metadata_chain import MetadataFiles, verify_metadata
+from veilmatch.release.shards import parse_shard_list, verify_shard
 from veilmatch.release.trusted_release import TrustedRelease
 from veilmatch.secret import SecretBytes
 from veilmatch.table.blind import build_table
@@ -258,12 +259,27 @@ def _manifest(x: Json) -> Json:
     }
 
 
-def _approvals(x: Json) -> Json:
-    known = [HashProvider(p["name"], p["jurisdiction"], _b(p["public_key"])) for p in x["known"]]
-    found = verify_approvals(
-        parse_approvals(_b(x["approvals"])), _b(x["release_id"]), known, x["min_jurisdictions"]
+def _shard_list(x: Json) -> Json:
+    shards = parse_shard_list(_b(x["file"]))
+    spans = [shards.span(number) for number in range(len(shards.digests))]
+    if "shard" in x:
+        verify_shard(shards, x["number"], _b(x["shard"]))
+    return {"spans": [list(span) for span in spans]}
+
+
+def _metadata(x: Json) -> Json:
+    files = MetadataFiles(
+        tuple(_b(root) for root in x["roots"]),
+        *(_b(x[role]) for role in ("timestamp", "snapshot", "targets")),
     )
-    return {"approved_by": sorted(provider.name for provider in found)}
+    found = verify_metadata(
+        files, _b(x["shipped_root"]), min_jurisdictions=x["min_jurisdictions"], now=x["now"]
+    )
+    return {
+        "root": found.versions.root,
+        "signed_by": sorted(provider.name for provider in found.signed_by),
+        "files": {name: one.sha256.hex() for name, one in sorted(found.files.items())},
+    }
 
 
 def _hash_list(x: Json) -> Json:
@@ -467,7 +483,8 @@ OPERATIONS: dict[str, Operation] = {
     "wire/length_prefixed": _length_prefixed,
     "wire/canonical_json": _canonical_json,
     "wire/manifest": _manifest,
-    "wire/approvals": _approvals,
+    "wire/shard_list": _shard_list,
+    "wire/metadata": _metadata,
     "wire/hash_list": _hash_list,
     "wire/voucher_batch": _voucher_batch,
     "wire/deletion_batch": _deletion_batch,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -106,6 +108,19 @@ class _BoundedBody:
         await self._app(scope, receive, send)
 
 
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """Build the OpenAPI document: refusals are problem+json, which FastAPI does not know."""
+    document = get_openapi(
+        title=app.title, version=app.version, routes=app.routes, servers=app.servers
+    )
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if int(status) >= 400:
+                    answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+    return document
+
+
 def create_admin(parts: AdminParts) -> FastAPI:
     """Make the application; the service mounts it at ``/admin/v1``."""
     app = FastAPI(
@@ -125,6 +140,7 @@ def create_admin(parts: AdminParts) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.parts = parts
+    app.openapi = functools.cache(functools.partial(_describe, app))  # type: ignore[method-assign]
     app.add_middleware(_BoundedBody)
     for part in (people, hosts, upkeep):
         app.include_router(part.router, responses=_DOCUMENTED)

@@ -6,36 +6,42 @@ second hash it stays closed to them. Spec: ``spec/65-review.md`` section 3.
 
 from __future__ import annotations
 
-import os
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, or_, select, update
 
 from veilmatch.casework.golden import draw_number
-from veilmatch.casework.history import CASE_ID_LEN, NOBODY, Desk, hold_case, move, open_case_key
-from veilmatch.casework.tables import case_event, review_case, review_item
+from veilmatch.casework.history import (
+    CASE_ID_LEN,
+    NOBODY,
+    Desk,
+    hold_case,
+    move,
+    open_case_key,
+)
+from veilmatch.casework.openings import ITEM, adopt_old_cases, begin_case, open_item
+from veilmatch.casework.tables import review_case, review_item
 from veilmatch.errors import ConfigError
 from veilmatch.opening.case import Opening
 from veilmatch.opening.unseal import OpenedItem
 from veilmatch.privatelog.log import LogEntry
-from veilmatch.review.case import Absent, Opened
+from veilmatch.review.case import Opened
 from veilmatch.review.groups import group_near_duplicates, hash_derivative
 from veilmatch.store import schema
-from veilmatch.store.crypter import KEY_LEN, Crypter
+from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.statements import insert
 from veilmatch.transparency.entries.canonical import Json, build_json
 from veilmatch.voucher.associated_data import (
     AssociatedData,
     pack_associated_data,
-    parse_associated_data,
 )
 
 _DAY_S = 86_400
-_ITEM = "case_item"
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ class CaseStore:
         found = _Found(opening, agrees, distances, sources or {}, min_shares)
         desk = self._desk(now)
         with self._database.transaction() as connection:
+            adopt_old_cases(connection, desk)
             case_id = self._find_open(connection, account)
             if case_id is None:
                 fresh = self._not_yet_known(connection, account, opening.items)
@@ -143,37 +150,13 @@ class CaseStore:
             assert known is not None
             return known
         add_to_counter(connection, "cases", 1)
-        before = Absent()
-        after = before.open()
-        detail: dict[str, Json] = {
-            "sources": _all_sources(found),
-            "second_hash": "absent" if found.agrees is None else "compared",
-        }
-        place = desk.log.append(
-            connection, LogEntry("case.opened", NOBODY, case_id, {"number": 0, **detail})
-        )
-        connection.execute(
-            case_event.insert().values(
-                case_id=case_id,
-                number=0,
-                previous=None,
-                from_state=before.state.value,
-                to_state=after.state.value,
-                at=now,
-                actor=NOBODY,
-                log_place=place,
-            )
-        )
-        connection.execute(
-            review_case.insert().values(
-                case_id=case_id,
-                state=after.state.value,
-                event_number=0,
-                opened_at=now,
-                min_shares=found.min_shares,
-                has_second_hash=found.agrees is not None,
-                sealed_key=desk.crypter.seal(os.urandom(KEY_LEN), "review_case", case_id, "key"),
-            )
+        begin_case(
+            connection,
+            desk,
+            case_id,
+            _all_sources(found),
+            found.min_shares,
+            has_second_hash=found.agrees is not None,
         )
         return case_id
 
@@ -208,7 +191,7 @@ class CaseStore:
             .values(
                 case_id=case_id,
                 asset_id=asset_id,
-                item_body=key.seal(packed, _ITEM, case_id + asset_id, "item"),
+                item_body=key.seal(packed, ITEM, case_id + asset_id, "item"),
                 second_hash_agrees=agrees,
             )
             .on_conflict_do_nothing()
@@ -277,8 +260,15 @@ class CaseStore:
                 entry = LogEntry("opening.refused", NOBODY, subject, {"reason": kind})
                 desk.log.append(connection, entry)
 
+    def adopt(self) -> int:
+        """Give cases of version 0.1 a history; done at once where there are none."""
+        desk = self._desk(int(time.time()))
+        with self._database.transaction() as connection:
+            return adopt_old_cases(connection, desk)
+
     def list_cases(self) -> list[CaseSummary]:
         """List all cases, oldest first."""
+        self.adopt()
         case, item = review_case.c, schema.case_item.c
         day, count = schema.case_file.c.opened_day, func.count(item.asset_id)
         query = (
@@ -341,11 +331,6 @@ def _shown_items(case_id: bytes) -> Select[Any]:
     said = item.second_hash_agrees
     shown = and_(item.case_id == case_id, or_(said.is_(None), said == 1))
     return select(schema.case_item).where(shown).order_by(item.asset_id)
-
-
-def open_item(key: Crypter, case_id: bytes, row: Row[Any]) -> AssociatedData:
-    """Open a row of ``case_item`` under the case's key. Raises StoreError if it was changed."""
-    return parse_associated_data(key.open(row.item_body, _ITEM, case_id + row.asset_id, "item"))
 
 
 def _sources_json(sources: Sequence[Source]) -> list[Json]:

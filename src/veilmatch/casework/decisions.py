@@ -14,8 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.casework.golden import score_golden
-from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move
-from veilmatch.casework.judgements import pack_judgement
+from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move, pack_judgement
 from veilmatch.casework.queue import drop_claim, require_holder
 from veilmatch.casework.tables import case_decision, review_item
 from veilmatch.casework.viewing import count_views, state_of
@@ -129,14 +128,15 @@ class Decisions:
         decision: Decision,
         number: int,
     ) -> None:
-        desk, judgement = self._desk, decision.judgement
+        desk, judgement, now = self._desk, decision.judgement, self._desk.clock()
         body = pack_judgement(loaded.key(desk), judgement, loaded.case_id, number)
         detail: JsonObject = {
             "round": number,
             "outcome": judgement.outcome.value,
             "reason": judgement.reason.value,
             "judgement": hash_record(body).hex(),
-            "took_s": max(0, desk.clock() - loaded.row.claimed_at),
+            "claimed_at": loaded.row.claimed_at,
+            "decided_at": now,
         }
         place = move(connection, desk, loaded, after, decision.reviewer, detail)
         connection.execute(
@@ -147,7 +147,7 @@ class Decisions:
                 outcome=judgement.outcome.value,
                 reason=judgement.reason.value,
                 claimed_at=loaded.row.claimed_at,
-                decided_at=desk.clock(),
+                decided_at=now,
                 judgement_body=body,
                 log_place=place,
             )

@@ -13,9 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, select, update
 
-from veilmatch.casework.judgements import unpack_judgement
 from veilmatch.casework.tables import case_decision, case_event, review_case
-from veilmatch.errors import ConfigError, PolicyError, ProtocolError
+from veilmatch.errors import ConfigError, PolicyError, ProtocolError, StoreError
 from veilmatch.privatelog.log import LogEntry, PrivateLog
 from veilmatch.review.case import (
     STATES,
@@ -26,13 +25,27 @@ from veilmatch.review.case import (
     FirstDecided,
     SecondDecided,
 )
-from veilmatch.review.decision import Decision
+from veilmatch.review.decision import (
+    Classification,
+    Decision,
+    Judgement,
+    Mark,
+    Outcome,
+    Reason,
+    Scheme,
+)
 from veilmatch.review.settings import ReviewPolicy
 from veilmatch.review.states import CaseState
 from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
-from veilmatch.transparency.entries.canonical import JsonObject
+from veilmatch.transparency.entries.canonical import (
+    Fields,
+    Json,
+    JsonObject,
+    build_json,
+    parse_json,
+)
 
 CASE_ID_LEN = 16
 NOBODY = b""
@@ -168,20 +181,7 @@ def take_step(
     Raises:
         ProtocolError: Somebody else has moved the case.
     """
-    said: JsonObject = {"number": number, "from": before.state.value, **(detail or {})}
-    place = desk.log.append(connection, LogEntry(f"case.{after.state.value}", actor, case_id, said))
-    connection.execute(
-        case_event.insert().values(
-            case_id=case_id,
-            number=number,
-            previous=number - 1 if number else None,
-            from_state=before.state.value,
-            to_state=after.state.value,
-            at=desk.clock(),
-            actor=actor,
-            log_place=place,
-        )
-    )
+    place = _record_event(connection, desk, case_id, number, before, after, actor, detail)
     if isinstance(before, Absent):
         return place
     row = review_case.c
@@ -195,6 +195,35 @@ def take_step(
     )
     if moved.rowcount != 1:
         raise ProtocolError("somebody else has moved this case", hint="look at it again")
+    return place
+
+
+def _record_event(
+    connection: Connection,
+    desk: Desk,
+    case_id: bytes,
+    number: int,
+    before: Case,
+    after: Case,
+    actor: bytes,
+    detail: JsonObject | None,
+) -> int:
+    """Write the log's entry and the event."""
+    now, old, new = desk.clock(), before.state.value, after.state.value
+    said: JsonObject = {"number": number, "from": old, "at": now, **(detail or {})}
+    place = desk.log.append(connection, LogEntry(f"case.{new}", actor, case_id, said))
+    connection.execute(
+        case_event.insert().values(
+            case_id=case_id,
+            number=number,
+            previous=number - 1 if number else None,
+            from_state=old,
+            to_state=new,
+            at=now,
+            actor=actor,
+            log_place=place,
+        )
+    )
     return place
 
 
@@ -219,3 +248,39 @@ def move(
         detail,
         **values,
     )
+
+
+def judgement_row(case_id: bytes, number: int) -> bytes:
+    """Name the place that a judgement's seal is bound to."""
+    return case_id + bytes([number])
+
+
+def pack_judgement(key: Crypter, judgement: Judgement, case_id: bytes, number: int) -> bytes:
+    """Seal marks and note under the case's key, for round ``number``."""
+    marks: list[Json] = [
+        [mark.group, mark.classification.scheme.value, mark.classification.value]
+        for mark in judgement.marks
+    ]
+    packed = build_json({"marks": marks, "note": judgement.note})
+    return key.seal(packed, "case_decision", judgement_row(case_id, number), "judgement")
+
+
+def unpack_judgement(key: Crypter, row: Row[Any]) -> Judgement:
+    """Open a decision's row. Raises StoreError if it was changed."""
+    place = judgement_row(row.case_id, row.round)
+    packed = key.open(row.judgement_body or b"", "case_decision", place, "judgement")
+    fields = Fields(parse_json(packed, "judgement"), "judgement")
+    marks = tuple(_mark(one) for one in fields.items("marks"))
+    note = fields.take("note")
+    fields.finish()
+    if not isinstance(note, str):
+        raise StoreError("a judgement is damaged")
+    return Judgement(Outcome(row.outcome), Reason(row.reason), marks, note)
+
+
+def _mark(value: Json) -> Mark:
+    match value:
+        case [int(group), str(scheme), str(name)]:
+            return Mark(group, Classification(Scheme(scheme), name))
+        case _:
+            raise StoreError("a judgement is damaged")

@@ -65,7 +65,7 @@ review_case = Table(
     Column("opened_at", BigInteger, nullable=False),
     Column("min_shares", Integer, nullable=False),
     Column("has_second_hash", Boolean, nullable=False),
-    # of pictures and notes; gone when destroyed
+    # Of pictures and notes; gone when destroyed.
     Column("sealed_key", LargeBinary, info=sealed_as("key", lambda row: row.case_id)),
     Column("holder", LargeBinary(16)),
     Column("claimed_at", BigInteger),
@@ -242,4 +242,13 @@ case_preservation = Table(
         "destroyed_at IS NULL OR (destroyed_at >= until_at AND NOT is_held)",
         name="case_preservation_kept",
     ),
+)
+
+public_numbers = Table(
+    "public_numbers",
+    metadata,
+    Column("log_place", BigInteger, ForeignKey(private_entry.c.place), primary_key=True),
+    Column("period", Text, nullable=False),
+    Column("report", LargeBinary, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
 )

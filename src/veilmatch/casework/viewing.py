@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select
 
 from veilmatch.access.roles import Principal, Role, require_role
-from veilmatch.casework.case_store import open_item
 from veilmatch.casework.golden import read_golden
 from veilmatch.casework.history import Desk, Loaded, hold_case
+from veilmatch.casework.openings import open_item
 from veilmatch.casework.queue import require_holder
 from veilmatch.casework.tables import case_view, review_case, review_item
 from veilmatch.errors import ConfigError, PolicyError
@@ -32,7 +32,7 @@ from veilmatch.review.exposure import (
 )
 from veilmatch.review.states import FIRST_CONFIRMED, CaseState
 from veilmatch.store import schema
-from veilmatch.transparency.entries.canonical import parse_json
+from veilmatch.transparency.entries.canonical import JsonObject, parse_json
 
 FetchOriginal = Callable[[bytes, bytes, ViewedPart], bytes]
 """Gets the file itself, or its metadata, from the platform: (account, asset id, part)."""
@@ -238,11 +238,11 @@ class Viewing:
         number: int,
         part: ViewedPart,
     ) -> None:
-        desk = self._desk
-        detail = LogEntry(
-            "case.viewed", person.operator_id, case_id, {"number": number, "part": part.value}
+        desk, now = self._desk, self._desk.clock()
+        detail: JsonObject = {"number": number, "part": part.value, "at": now}
+        place = desk.log.append(
+            connection, LogEntry("case.viewed", person.operator_id, case_id, detail)
         )
-        place = desk.log.append(connection, detail)
         connection.execute(
             case_view.insert().values(
                 case_id=case_id,
@@ -250,7 +250,7 @@ class Viewing:
                 reviewer=person.operator_id,
                 part=part.value,
                 weight=WEIGHTS[part.value],
-                at=desk.clock(),
+                at=now,
                 log_place=place,
             )
         )

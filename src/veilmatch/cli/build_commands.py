@@ -20,7 +20,6 @@ from veilmatch.cli.release_set import (
     read_signed_lists,
 )
 from veilmatch.cli.screening import Contact, CorpusPaths, Paint, screen_set
-from veilmatch.client.policy_file import policy_to_bytes
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.hashlist.provider import HashProvider
@@ -36,9 +35,7 @@ from veilmatch.release.publish import (
     default_probes,
     measured_open_slots,
 )
-from veilmatch.release.trusted_release import TrustPolicy
-from veilmatch.store.files import write_atomic
-from veilmatch.store.release_site import CURRENT, ReleaseSite
+from veilmatch.site.release_site import CURRENT, ReleaseSite
 
 _DAY_S = 86_400
 SECOND_ALGORITHM = "pdq"
@@ -121,7 +118,7 @@ def _say_built(built: BuiltRelease, as_json: bool) -> None:
         say("nothing is declared of false matches: the release has no calibration")
     else:
         say(f"declared: {claimed.describe()}")
-    say("next: the hash providers approve it with veilmatch provider approve")
+    say("next: state and log it, then veilmatch release stage, sign and publish")
     if as_json:
         print_json(
             {
@@ -134,11 +131,9 @@ def _say_built(built: BuiltRelease, as_json: bool) -> None:
         )
 
 
-def _check_numbers(min_shares: int, probes: int, days: int, policy: Path | None) -> None:
+def _check_numbers(min_shares: int, probes: int, days: int) -> None:
     if not 2 <= min_shares <= 1000 or not 1 <= days <= 3650 or not 0 <= probes <= 16:
         raise ConfigError("--min-shares lies in 2…1000, --days in 1…3650, --probes in 0…16")
-    if policy is not None and policy.is_dir():
-        raise ConfigError(f"the trust policy's path is a folder: {policy}", setting="policy")
 
 
 def build(
@@ -161,9 +156,6 @@ def build(
         list[Path] | None,
         typer.Option(help="A signed PDQ list, for the check before a person looks."),
     ] = None,
-    policy: Annotated[
-        Path | None, typer.Option(help="Also write the trust policy that the app ships.")
-    ] = None,
     calibration: Annotated[
         Path | None, typer.Option(help="What veilmatch calibrate measured: calibration.json.")
     ] = None,
@@ -181,7 +173,7 @@ def build(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Intersect hash lists, build the blinded table, write the release."""
-    _check_numbers(min_shares, probes, days, policy)
+    _check_numbers(min_shares, probes, days)
     known = [read_provider(path) for path in provider]
     told = SetOptions(hash_list or [], staged, use or [], algorithm, known)
     found = read_release_set(told, Parameters().min_jurisdictions)
@@ -201,22 +193,7 @@ def build(
         if second is not None:
             keys.save_second_hashes(built.release_id, second)
     release_site.write_release(built.manifest, built.table, built.release_id)
-    _write_policy(policy, known, found, min_shares)
     _say_built(built, as_json)
-
-
-def _write_policy(
-    path: Path | None, known: list[HashProvider], found: ReleaseSet, min_shares: int
-) -> None:
-    if path is None:
-        return
-    trust = TrustPolicy(
-        providers=tuple(known),
-        algorithm=found.hasher.name,
-        preprocessing=dict(found.hasher.describe()),
-        min_shares_floor=min_shares,
-    )
-    write_atomic(path, policy_to_bytes(trust))
 
 
 def register(app: typer.Typer) -> None:

@@ -25,8 +25,7 @@ from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.release.calibration import MAX_SHARES, TARGET, Claim
 from veilmatch.release.manifest import Parameters, SyntheticSchedule
 from veilmatch.release.publish import default_probes, measured_open_slots
-from veilmatch.store.files import read_file
-from veilmatch.store.release_site import TABLE, ReleaseSite
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.table.blinded_table import parse_table, verify_rows
 
 PAINTED = 8000
@@ -116,7 +115,7 @@ def _read_site(folder: Path, secrets: Path | None, told: SetOptions) -> Subject:
     site = ReleaseSite(folder)
     release_id = site.read_current().release_id
     manifest = site.verify_release_files(release_id)
-    data = read_file(site.release_folder(release_id) / TABLE, "the table")
+    data = site.read_table(release_id)
     table = verify_rows(parse_table(data, manifest.rows), threads=os.cpu_count() or 1)
     hasher = build_hasher(manifest.algorithm.name)
     if dict(hasher.describe()) != manifest.algorithm.preprocessing:

@@ -33,6 +33,10 @@ State = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Cores to use.")]
 Paths = Annotated[list[Path], typer.Argument(help="Picture files or folders.")]
+Releases = Annotated[
+    str | None,
+    typer.Option("--releases", help="Where the release files are, if not at the service."),
+]
 _STATE = Path("veilmatch-client.db")
 
 
@@ -117,6 +121,7 @@ def init(
     server: Annotated[str, typer.Option("--server", help="The service's address.")],
     trust: Annotated[Path, typer.Option("--trust", help="The trust file: what to accept.")],
     state: State = _STATE,
+    releases: Releases = None,
     account: Annotated[
         Path | None,
         typer.Option("--account", help="An account export: be one more device of it."),
@@ -125,7 +130,9 @@ def init(
 ) -> None:
     """Make the state file of a client: a fresh account, or one more device of an account."""
     exported = load_account_file(account) if account else None
-    with Client.create(state, server, load_policy(trust), account=exported) as client:
+    policy = load_policy(trust)
+    made = Client.create(state, server, policy, releases=releases, account=exported)
+    with made as client:
         known = sum(client.status().kinds.values())
     text = f"client state made: {state}\nit holds the account's secret; keep it to yourself"
     _finish(as_json, {"state": str(state), "assets": known}, text)
@@ -137,6 +144,7 @@ def update(
     server: Annotated[
         str | None, typer.Option("--server", help="The service's address from now on.")
     ] = None,
+    releases: Releases = None,
     trust: Annotated[
         Path | None, typer.Option("--trust", help="The trust file from now on.")
     ] = None,
@@ -147,7 +155,9 @@ def update(
     policy = load_policy(trust) if trust else None
     options = ClientOptions(threads=threads)
     with (
-        Client.open(state, server=server, policy=policy, options=options) as client,
+        Client.open(
+            state, server=server, releases=releases, policy=policy, options=options
+        ) as client,
         _bar("fetching the table") as show,
     ):
         release = client.update_release(show)

@@ -13,6 +13,7 @@ import typer
 from veilmatch.cli.console import out as screen
 from veilmatch.cli.console import print_json, say
 from veilmatch.cli.key_files import open_provider_key
+from veilmatch.cli.private_audit import audit_private_log, is_private_log
 from veilmatch.cli.provider_release import attest
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.hashlist.statement import statement_signer
@@ -23,9 +24,10 @@ from veilmatch.logstore.log_folder import FILE_LEN_MAX, LogFolder, read_note
 from veilmatch.logstore.remote import ask_witness, open_log
 from veilmatch.logstore.state import SignedTrees, load_note_signer, save_note_key
 from veilmatch.logstore.statements import build_bundle, build_release_statement
+from veilmatch.release.trusted_release import MANIFEST
 from veilmatch.secret import SecretBytes
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file, write_atomic
-from veilmatch.store.release_site import MANIFEST, TABLE, ReleaseSite
 from veilmatch.table.blinded_table import parse_table, verify_rows
 from veilmatch.transparency.checkpoint import parse_checkpoint
 from veilmatch.transparency.entries.audit import Outcome
@@ -179,11 +181,10 @@ def log_state(
     release_site = ReleaseSite(site)
     release_id = release_site.read_current().release_id
     manifest = release_site.read_manifest(release_id)
-    path = release_site.release_folder(release_id)
-    table = parse_table(read_file(path / TABLE, "the table"), manifest.rows)
+    table = parse_table(release_site.read_table(release_id), manifest.rows)
     root = verify_rows(table).root()
     attested = [parse_statement(_read_envelope(one).payload) for one in attestation]
-    data = read_file(path / MANIFEST, "the manifest")
+    data = release_site.read_release_file(release_id, MANIFEST)
     statement = build_release_statement(data, root, attested)
     if statement.predicate["release_id"] != release_id.hex():
         raise ConfigError("the release's files do not give its release id", setting="site")
@@ -283,10 +284,19 @@ def audit(
     bundle: Annotated[Path, typer.Argument(help="The bundle file.")],
     trust: Annotated[Path, typer.Option(help="Your own trust file.")],
     table: Annotated[Path | None, typer.Option(help="The table file, for check 11.")] = None,
+    head: Annotated[
+        list[Path] | None, typer.Option(help="A head of a private log that you kept.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check a release from one file, offline; exit code 1 if a check fails."""
-    report = audit_files(bundle, trust, table)
+    """Check a release, or a private log's export, from one file; exit code 1 if a check fails.
+
+    For a private log the trust file holds the log's public keys, one on each line.
+    """
+    if is_private_log(bundle):
+        report = audit_private_log(bundle, trust, head or [])
+    else:
+        report = audit_files(bundle, trust, table)
     for result in report.results:
         line = f"{MARKS[result.outcome]} {result.number:>2}  {result.text}"
         reason = f"  ({result.reason})" if result.reason else ""
@@ -307,8 +317,7 @@ def audit_bundle(
     """Make the file with which anyone checks the current release offline."""
     release_site = ReleaseSite(site)
     release_id = release_site.read_current().release_id
-    path = release_site.release_folder(release_id) / MANIFEST
-    manifest = read_file(path, "the manifest", max_len=1 << 20)
+    manifest = release_site.read_release_file(release_id, MANIFEST)
     bundle = build_bundle(open_log(where), _read_policy(policy), manifest, release_id)
     write_atomic(out, bundle.to_bytes())
     say(f"bundle with {len(bundle.attestations)} attestations: {out}")

@@ -1,4 +1,4 @@
-"""``veilmatch provider attest``, ``inspect``, ``approve`` and ``certify``: lists and releases.
+"""``veilmatch provider attest``, ``inspect`` and ``certify``: lists and releases.
 
 What a provider checks before it signs, once, as numbers; the code repeats them. Offline.
 
@@ -45,11 +45,10 @@ from veilmatch.hashlist.statement import (
     sign_statement,
 )
 from veilmatch.hazmat.proof import verify_knowledge
-from veilmatch.release.approval import sign_approval
 from veilmatch.release.manifest import Manifest, knowledge_binding
 from veilmatch.release.trusted_release import CLOCK_SKEW_S
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file, write_atomic
-from veilmatch.store.release_site import ReleaseSite
 from veilmatch.transparency.entries.envelope import Envelope, parse_envelope
 from veilmatch.wire import Json, parse_json
 
@@ -195,7 +194,13 @@ def _read_envelope(path: Path) -> Envelope:
     return parse_envelope(read_file(path, "the signed statement", max_len=_ENVELOPE_LEN_MAX))
 
 
-def _read_asker(provider: HashProvider, own: Path | None, attestation: Path | None) -> Asker:
+def read_asker(provider: HashProvider, own: Path | None, attestation: Path | None) -> Asker:
+    """Read what a provider brings along to find its list in a release.
+
+    Raises:
+        ConfigError: Both, or a file is not there. VerificationError: Another provider's.
+        EncodingError, SignatureError: The attestation is malformed, or not by this provider.
+    """
     if own is not None and attestation is not None:
         raise ConfigError("give either --list or --attestation", setting="list")
     if attestation is not None:
@@ -286,7 +291,7 @@ def inspect(
     if provider is not None:
         data = read_file(provider, "the provider file", max_len=_PUBLIC_LEN_MAX)
         known = parse_provider(parse_json(data, "the provider file"))
-        asker = _read_asker(known, own_list, attestation)
+        asker = read_asker(known, own_list, attestation)
     elif own_list is not None or attestation is not None:
         raise ConfigError("whose list is it?", setting="provider", hint="give --provider NAME.json")
     found = inspect_release(ReleaseSite(site), asker, int(time.time()))
@@ -303,26 +308,6 @@ def inspect(
             }
         )
     return int(found.error is not None)
-
-
-def approve(
-    key: KeyFile,
-    site: Site,
-    own_list: OwnListFile = None,
-    attestation: Attestation = None,
-    as_json: AsJson = False,
-) -> None:
-    """Check the current release, K-1 to K-7, and approve it with a signature."""
-    release_site = ReleaseSite(site)
-    with open_provider_key(key) as (provider, signing_key):
-        asker = _read_asker(provider, own_list, attestation)
-        found = inspect_release(release_site, asker, int(time.time()))
-        manifest = found.require_good()
-        release_site.add_approval(found.release_id, sign_approval(signing_key, found.release_id))
-    short = found.release_id.hex()[:16]
-    say(f"release {short}… (epoch {manifest.epoch}) approved by {provider.name}")
-    if as_json:
-        print_json({"release_id": found.release_id.hex(), "epoch": manifest.epoch})
 
 
 def certify(
@@ -342,7 +327,7 @@ def certify(
             hint="give --list or --attestation",
         )
     with open_provider_key(key) as (provider, signing_key):
-        asker = _read_asker(provider, own_list, attestation)
+        asker = read_asker(provider, own_list, attestation)
         found = inspect_release(ReleaseSite(site), asker, int(time.time()))
         found.require_good()
         assert found.own is not None
@@ -358,5 +343,5 @@ def certify(
 
 def register_release_commands(app: typer.Typer) -> None:
     """Add the commands to ``veilmatch provider``."""
-    for command in (attest, inspect, approve, certify):
+    for command in (attest, inspect, certify):
         app.command()(command)

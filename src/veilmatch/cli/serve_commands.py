@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,8 +14,6 @@ import uvicorn
 from pydantic import SecretStr
 from starlette.routing import BaseRoute, Mount
 
-from veilmatch.admin.app import PREFIX, create_admin
-from veilmatch.admin.guard import AdminParts
 from veilmatch.cli.console import say
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import Surroundings, create_app, open_data, system_clock
@@ -22,7 +21,7 @@ from veilmatch.service.setup.configuration import ServeConfiguration, load_confi
 from veilmatch.service.setup.tls import CertificateProtocol, tls_options
 from veilmatch.service.watch.events import Events, take_over_logging
 from veilmatch.service.watch.metrics import Metrics
-from veilmatch.store.release_site import check_site
+from veilmatch.site.release_site import check_site
 
 _BACKLOG = 2048
 Config = Annotated[
@@ -66,6 +65,10 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
     if not chosen.administration:
         yield ()
         return
+    # Loaded only where it is wanted: it is most of what takes time at the start.
+    from veilmatch.admin.app import PREFIX, create_admin
+    from veilmatch.admin.guard import AdminParts
+
     settings = chosen.service_settings()
     database, crypter = open_data(settings.data, settings.database)
     parts = AdminParts(
@@ -81,6 +84,33 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
         yield (Mount(PREFIX, create_admin(parts)),)
     finally:
         database.close()
+
+
+@contextmanager
+def _console(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...]]:
+    """Take in the pages for reviewers, where they are wanted."""
+    if not chosen.console:
+        yield ()
+        return
+    from veilmatch.cli.console_commands import opened_console, read_console_settings
+
+    settings = chosen.service_settings()
+    console = read_console_settings(
+        chosen.host,
+        chosen.origin,
+        chosen.console_profile,
+        has_tls=chosen.tls_certificate is not None,
+        step_up=chosen.console_step_up,
+    )
+    opened = opened_console(
+        settings.data,
+        settings.database,
+        console,
+        site=chosen.passkey_site(),
+        oidc=chosen.oidc(),
+    )
+    with opened as route:
+        yield (route,)
 
 
 def _uvicorn_options(chosen: ServeConfiguration) -> dict[str, Any]:
@@ -115,12 +145,15 @@ def run_service(chosen: ServeConfiguration) -> None:
         # The store's key and tables are made by the service, before anything is mounted.
         app = create_app(settings, Surroundings(metrics=metrics, events=events))
         app.router.routes.extend(stack.enter_context(_administration(chosen)))
+        app.router.routes.extend(stack.enter_context(_console(chosen)))
         stack.enter_context(_metrics(chosen.metrics_port, metrics))
         host, port = listener.getsockname()[:2]
         scheme = "https" if "ssl_certfile" in options else "http"
         say(f"serving on {scheme}://{host}:{port} (Ctrl-C stops)")
         take_over_logging(events)
         events.say("service started", port=port)
+        # uvicorn hands the signal on after it has stopped; being asked to stop is no failure.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
         uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listener])
         events.say("service stopped")
 

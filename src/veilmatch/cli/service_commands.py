@@ -25,11 +25,11 @@ from veilmatch.service.app import (
     open_data,
     system_clock,
 )
+from veilmatch.site.release_site import check_site
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import write_atomic
-from veilmatch.store.release_site import check_site
 from veilmatch.workstore.work_store import WorkStore
 
 cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")
@@ -63,14 +63,15 @@ def _open_worker(
     blobs = open_blobs(place) if place else None
     with open_key_provider(secrets, ask_pin=ask_pin) as keys:
         keys.load(release_site.read_current().release_id)  # a missing secret shows at once
-        with _open_store(data, url) as (database, crypter):
+        with open_store(data, url) as (database, crypter):
             work = WorkStore(database, data / SEGMENTS, crypter, blobs)
             cases = CaseStore(database, crypter)
             yield Worker(work, cases, release_site, keys, system_clock), work
 
 
 @contextmanager
-def _open_store(data: Path, url: str | None = None) -> Iterator[tuple[Database, Crypter]]:
+def open_store(data: Path, url: str | None = None) -> Iterator[tuple[Database, Crypter]]:
+    """Open the store that the service uses; never a new one. Raises ConfigError."""
     if not url and not (data / DATABASE).is_file():
         raise ConfigError(
             f"there is no store in {data}", hint="give the folder that veilmatch serve uses"
@@ -125,7 +126,7 @@ def work(
 @cases_app.command(name="list")
 def list_cases(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """List cases and the operator's queue; no account and no picture is shown."""
-    with _open_store(data, database) as (opened, crypter):
+    with open_store(data, database) as (opened, crypter):
         store = CaseStore(opened, crypter)
         summaries, queue = store.list_cases(), store.operator_counts()
     for one in summaries:
@@ -158,7 +159,7 @@ def sheet(
         case_id = b""
     if len(case_id) != CASE_ID_LEN:
         raise ConfigError("a case id is 32 hexadecimal digits", hint="veilmatch cases list")
-    with _open_store(data, database) as (opened, crypter):
+    with open_store(data, database) as (opened, crypter):
         items = CaseStore(opened, crypter).read_items(case_id)
     write_atomic(out, build_contact_sheet([item.derivative for item in items]), mode=0o600)
     say(f"{len(items)} pictures: {out}")

@@ -1,10 +1,13 @@
 """The trust policy as a file: what an app accepts, shipped with it and never fetched.
 
-    {"format": "veilmatch-trust-v1", "algorithm": "pdq", "content_class": "csam",
+    {"format": "veilmatch-trust-v2", "algorithm": "pdq", "content_class": "csam",
      "max_ad_len": 10240, "max_probes": 16, "min_jurisdictions": 2, "min_shares_floor": 31,
-     "providers": [{"name": "…", "jurisdiction": "NL", "public_key": "…"}, …]}
+     "needs_calibration": 0, "root": {"signatures": […], "signed": {…}},
+     "log_policy": ["log …", "witness …", "quorum …"]}
 
-The preprocessing is not in the file: it is what the program's own hasher says it runs.
+``root`` is a signed root of the release metadata: the keys of the hash providers with their
+jurisdictions. ``log_policy`` has the lines of a policy in the C2SP language. The preprocessing
+is not in the file: it is what the program's own hasher says it runs.
 Spec: ``spec/40-release.md`` section 4.
 """
 
@@ -12,13 +15,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from veilmatch.errors import ConfigError, EncodingError
+from veilmatch.errors import ConfigError, EncodingError, SignatureError
 from veilmatch.hashing.algorithms import build_hasher
-from veilmatch.hashlist.provider import parse_provider
+from veilmatch.release.metadata_chain import verify_shipped_root
 from veilmatch.release.trusted_release import TrustPolicy
+from veilmatch.transparency.policy import Policy
+from veilmatch.transparency.policy import parse_policy as parse_log_policy
 from veilmatch.wire import Fields, Json, parse_json, to_canonical_json
 
-FORMAT = "veilmatch-trust-v1"
+FORMAT = "veilmatch-trust-v2"
 MAX_FILE_LEN = 1 << 20
 _WHAT = "the trust file"
 
@@ -33,7 +38,9 @@ def policy_to_bytes(policy: TrustPolicy) -> bytes:
         "max_probes": policy.max_probes,
         "min_jurisdictions": policy.min_jurisdictions,
         "min_shares_floor": policy.min_shares_floor,
-        "providers": [provider.to_json() for provider in policy.providers],
+        "needs_calibration": int(policy.needs_calibration),
+        "root": parse_json(policy.root, "the root"),
+        "log_policy": list(policy.log_policy.to_bytes().decode().splitlines()),
     }
     return to_canonical_json(value)
 
@@ -43,20 +50,16 @@ def parse_policy(data: bytes) -> TrustPolicy:
 
     Raises:
         EncodingError: Malformed, a field too many, missing or out of its range.
-        ConfigError: An unknown image hash, a provider twice, or so few jurisdictions that no
-            release could ever be accepted.
+        ConfigError: An unknown image hash, no log, or a root that is not signed or has keys
+            of so few jurisdictions that no release could ever be accepted.
     """
     fields = Fields(parse_json(data, _WHAT), _WHAT)
     if fields.text("format") != FORMAT:
         raise EncodingError("the trust file is of another format", field="format")
     algorithm = fields.text("algorithm", max_len=40)
-    providers = []
-    for value in fields.array("providers", max_count=1000):
-        if not isinstance(value, dict):
-            raise EncodingError("the trust file: a provider is not an object", field="providers")
-        providers.append(parse_provider(value))
     policy = TrustPolicy(
-        providers=tuple(providers),
+        root=to_canonical_json(fields.object("root")),
+        log_policy=_parse_log_policy(fields.array("log_policy")),
         algorithm=algorithm,
         preprocessing=dict(build_hasher(algorithm).describe()),
         min_jurisdictions=fields.integer("min_jurisdictions", 2, 100),
@@ -64,16 +67,26 @@ def parse_policy(data: bytes) -> TrustPolicy:
         max_ad_len=fields.integer("max_ad_len", 512, 1 << 20),
         max_probes=fields.integer("max_probes", 1, 64),
         content_class=fields.text("content_class", max_len=40),
+        needs_calibration=fields.integer("needs_calibration", 0, 1) == 1,
     )
     fields.finish()
-    if len({provider.public_key for provider in providers}) != len(providers):
-        raise ConfigError("the trust file names a provider's key twice", setting="trust")
-    if len({provider.jurisdiction for provider in providers}) < policy.min_jurisdictions:
+    try:
+        verify_shipped_root(policy.root, policy.min_jurisdictions)
+    except SignatureError as exc:
         raise ConfigError(
-            "the trust file knows providers of fewer jurisdictions than it asks for",
+            f"the trust file's root could accept no release: {exc}",
             setting="trust",
-            hint="name providers of at least min_jurisdictions different jurisdictions",
-        )
+            hint="take a root that providers of at least min_jurisdictions jurisdictions signed",
+        ) from exc
+    return policy
+
+
+def _parse_log_policy(lines: list[object]) -> Policy:
+    if not all(isinstance(line, str) and "\n" not in line for line in lines):
+        raise EncodingError("the trust file: log_policy has no lines of text", field="log_policy")
+    policy = parse_log_policy("".join(f"{line}\n" for line in lines).encode(errors="replace"))
+    if not policy.logs:
+        raise ConfigError("the trust file trusts no log", setting="trust")
     return policy
 
 

@@ -1,10 +1,12 @@
 """Releases on the device: fetched beside the one in use, which stays until all checks passed.
 
-    <folder>/<release id>/manifest.json, approvals.json, table.bin     passed every check
-    <folder>/<release id>.part/…                                       being fetched
+    <folder>/<release id>/table.bin          passed every check
+    <folder>/<release id>.part/table.bin     being fetched, shard by shard
 
-A verified folder gets its final name by one rename; which one is in use, and the highest epoch
-ever accepted, are one transaction of the state file. Spec: ``spec/40-release.md`` section 4.
+A verified folder gets its final name by one rename. Which release is in use, its signed
+metadata and files, the highest epoch and the log's last checkpoint are one transaction of the
+state file, so nothing of a refused release is ever remembered. Spec: ``spec/40-release.md``
+section 4.
 """
 
 from __future__ import annotations
@@ -13,31 +15,47 @@ import mmap
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from veilmatch.client.fetching.accepted import Accepted, parse_accepted
+from veilmatch.client.fetching.metadata import fetch_metadata
+from veilmatch.client.fetching.shards import fetch_shards
 from veilmatch.client.state import State, sync_path
-from veilmatch.client.transport import CurrentRelease, Progress, Transport, quiet
+from veilmatch.client.transport import Progress, Transport, quiet
 from veilmatch.errors import (
     ConfigError,
     Error,
     ExpiredError,
     InputError,
-    RollbackError,
     StoreError,
     TableError,
     VerificationError,
 )
-from veilmatch.release.approval import parse_approvals, verify_approvals
+from veilmatch.release.logged import build_growth_proof, log_folder_name
 from veilmatch.release.manifest import Manifest, parse_manifest
-from veilmatch.release.trusted_release import TrustedRelease, TrustPolicy, verify_release
-from veilmatch.table.blinded_table import HEADER_LEN, ROW_LEN
+from veilmatch.release.metadata_chain import MetadataFiles, verify_metadata
+from veilmatch.release.signed_metadata import metadata_version
+from veilmatch.release.trusted_release import (
+    FILE_LEN_MAX,
+    MANIFEST,
+    RELEASE_FILES,
+    AnnouncedRelease,
+    ReleaseFiles,
+    Seen,
+    TrustedRelease,
+    TrustPolicy,
+    take_file,
+    verify_announcement,
+    verify_release,
+)
 
 _EPOCH = "highest epoch"
 _IN_USE = "release in use"
-_MANIFEST, _APPROVALS, _TABLE = "manifest.json", "approvals.json", "table.bin"
+_ACCEPTED = "accepted release"
+_TABLE = "table.bin"
 _PART = ".part"
-_SPARE_LEN = 16 << 20  # bytes of disk that a download must leave free
+_TILE_LEN_MAX = 256 * 32
 
 
 @dataclass(frozen=True)
@@ -89,12 +107,39 @@ class ReleaseStore:
         """The highest epoch ever accepted; 0 before the first release."""
         return self._state.number(_EPOCH)
 
+    @property
+    def in_use(self) -> bytes | None:
+        """The release id of the release in use; None before the first."""
+        return self._state.setting(_IN_USE)
+
+    def _accepted(self) -> Accepted | None:
+        data = self._state.setting(_ACCEPTED)
+        return parse_accepted(data) if data is not None else None
+
+    def _seen(self) -> Seen:
+        """What was accepted before; a damaged record costs its rollback marks, not the epoch."""
+        accepted = self._accepted()
+        return Seen(
+            metadata=self._known_metadata(accepted),
+            epoch=self.highest_epoch,
+            release_id=self._state.setting(_IN_USE) or b"",
+            checkpoints=accepted.checkpoints if accepted else {},
+        )
+
+    def _known_metadata(self, accepted: Accepted | None) -> MetadataFiles | None:
+        """The metadata accepted before, from the root after the one that the app ships now."""
+        if accepted is None:
+            return None
+        shipped = metadata_version(self._policy.root)
+        roots = [data for data in accepted.metadata.roots if metadata_version(data) > shipped]
+        return replace(accepted.metadata, roots=tuple(roots))
+
     def load(self) -> TrustedRelease:
         """Return the release in use, its table mapped, every check made in this process.
 
         Raises:
             ConfigError: None was ever accepted. ExpiredError: It is too old for new vouchers.
-            StoreError: Its files are gone. Otherwise as ``verify_release``.
+            StoreError: Its files are gone. Otherwise as ``verify_announcement``.
         """
         if self._loaded is None:
             in_use = self._state.setting(_IN_USE)
@@ -104,12 +149,26 @@ class ReleaseStore:
                     setting="release",
                     hint="fetch one with veilmatch client update",
                 )
-            self._loaded = self._verify(self._folder / in_use.hex(), in_use, seen=True)
+            accepted = self._accepted()
+            known = self._known_metadata(accepted)
+            if accepted is None or known is None:
+                raise _gone()
+            announced = verify_announcement(
+                ReleaseFiles(known, accepted.files),
+                self._policy,
+                now=int(self._clock()),
+                seen=self._seen(),
+                accepted_before=True,
+            )
+            table = _map(self._folder / in_use.hex() / _TABLE)
+            self._loaded = verify_release(
+                announced, table, rows_verified_for=in_use, threads=self._threads
+            )
         self._loaded.require_fresh(int(self._clock()))
         return self._loaded
 
     def update(self, transport: Transport, progress: Progress = quiet) -> ReleaseUpdate:
-        """Fetch the service's release, check it, and use it from now on.
+        """Fetch the newest release, check it, and use it from now on.
 
         The release in use stays if anything fails. A download that was cut short goes on at
         the next call.
@@ -119,81 +178,93 @@ class ReleaseStore:
             VerificationError, EncodingError: The release is not accepted; which check failed
                 is in the class.
         """
-        current = transport.fetch_current_release()
-        if current.release_id == self._state.setting(_IN_USE):
-            try:
-                return _describe(self.load().manifest, changed=False)
-            except ExpiredError:
-                raise
-            except Error:
-                self._loaded = None  # its files are gone or damaged: fetched again below
-        if current.epoch < self.highest_epoch:
-            raise RollbackError("the service offers a release older than the one in use")
-        part = self._folder / f"{current.release_id.hex()}{_PART}"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        seen = self._seen()
+        received = self._fetch_files(transport, seen)
+        announced = self._verify_announcement(transport, received, seen)
+        accepted = Accepted(
+            received.metadata,
+            received.files,
+            {**seen.checkpoints, announced.logged.checkpoint.origin: announced.logged.checkpoint},
+        )
+        if announced.release_id == seen.release_id and self._is_whole():
+            # Checked again as a whole; only the metadata and the proof are newer.
+            with self._state.transaction():
+                self._state.save_setting(_ACCEPTED, accepted.to_bytes())
+            return _describe(announced.manifest, changed=False)
+        part = self._folder / f"{announced.release_id.hex()}{_PART}"
         part.mkdir(parents=True, exist_ok=True)
-        try:
-            self._fetch(transport, current, part, progress)
-            release = self._verify(part, current.release_id)
-        except (VerificationError, InputError):
-            # What was received is wrong, not merely incomplete: start from nothing next time.
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        self._switch(part, release)
+        fetch_shards(transport, announced.shards, part / _TABLE, progress)
+        release = self._verify_table(announced, part)
+        self._switch(part, release, accepted)
         return _describe(release.manifest, changed=True)
 
-    def _fetch(
-        self, transport: Transport, current: CurrentRelease, part: Path, progress: Progress
-    ) -> None:
-        """Fetch the three files; refuse what can be refused before the table is fetched."""
-        approvals = transport.fetch_document(current.release_id, _APPROVALS)
-        verify_approvals(
-            parse_approvals(approvals),
-            current.release_id,
-            self._policy.providers,
-            self._policy.min_jurisdictions,
-        )
-        manifest_data = transport.fetch_document(current.release_id, _MANIFEST)
-        manifest = parse_manifest(manifest_data)
-        if manifest.epoch < self.highest_epoch:
-            raise RollbackError("the service offers a release older than the one in use")
-        (part / _APPROVALS).write_bytes(approvals)
-        (part / _MANIFEST).write_bytes(manifest_data)
-        total = HEADER_LEN + ROW_LEN * manifest.rows
-        table = part / _TABLE
-        have = table.stat().st_size if table.exists() else 0
-        if shutil.disk_usage(part).free < total - have + _SPARE_LEN:
-            raise StoreError(
-                "there is not enough disk space for the release's table",
-                hint="free some space and try again",
-            )
-        transport.fetch_table(current.release_id, table, total, progress)
+    def _is_whole(self) -> bool:
+        """Say whether the release in use can be used; if not, it is fetched again."""
+        try:
+            self.load()
+        except ExpiredError:
+            raise
+        except Error:
+            self._loaded = None  # its files are gone or damaged
+            return False
+        return True
 
-    def _verify(self, folder: Path, release_id: bytes, *, seen: bool = False) -> TrustedRelease:
-        """Make every check; rows ``seen`` before need not be decoded again, only compared."""
-        manifest, approvals = _read(folder / _MANIFEST), _read(folder / _APPROVALS)
-        table = _map(folder / _TABLE)
-        release = verify_release(
-            manifest,
-            table,
-            approvals,
-            self._policy,
-            now=int(self._clock()),
-            min_epoch=self.highest_epoch,
-            rows_verified_for=release_id if seen else None,
-            threads=self._threads,
+    def _fetch_files(self, transport: Transport, seen: Seen) -> ReleaseFiles:
+        """Fetch metadata, then the files they name."""
+        now = int(self._clock())
+        metadata = fetch_metadata(
+            transport, self._policy.root, seen.metadata, now=now, folder=self._folder
         )
-        if release.release_id != release_id:
-            raise VerificationError("the release received is not the one asked for")
-        in_use = self._state.setting(_IN_USE)
-        if release.manifest.epoch == self.highest_epoch and release_id != in_use:
-            raise RollbackError("two different releases carry the same epoch")
-        return release
+        least = self._policy.min_jurisdictions
+        signed = verify_metadata(
+            metadata, self._policy.root, min_jurisdictions=least, now=now, seen=seen.metadata
+        ).files
+        accepted = self._accepted()
+        have = accepted.files if accepted else {}
+        files = {}
+        for name in RELEASE_FILES:
+            known = have.get(name, b"")
+            try:
+                files[name] = take_file(signed, name, known)
+            except VerificationError:
+                wanted = signed.get(name)
+                length = min(wanted.length, FILE_LEN_MAX) if wanted else 0
+                path = f"targets/{wanted.sha256.hex() if wanted else ''}.{name}"
+                files[name] = take_file(signed, name, transport.fetch_file(path, length))
+        return ReleaseFiles(metadata, files)
 
-    def _switch(self, part: Path, release: TrustedRelease) -> None:
+    def _verify_announcement(
+        self, transport: Transport, received: ReleaseFiles, seen: Seen
+    ) -> AnnouncedRelease:
+        """Make checks 1 to 12, fetch what check 13 needs, and make all of them."""
+        now = int(self._clock())
+        first = verify_announcement(
+            received, self._policy, now=now, seen=replace(seen, checkpoints={})
+        )
+        checkpoint = first.logged.checkpoint
+        folder = f"log/{log_folder_name(checkpoint.origin)}"
+        consistency = build_growth_proof(
+            seen.checkpoints,
+            checkpoint,
+            lambda path: transport.fetch_file(f"{folder}/{path}", _TILE_LEN_MAX),
+        )
+        complete = replace(received, consistency=consistency)
+        return verify_announcement(complete, self._policy, now=now, seen=seen)
+
+    def _verify_table(self, announced: AnnouncedRelease, part: Path) -> TrustedRelease:
+        """Make the checks of the table."""
+        try:
+            return verify_release(announced, _map(part / _TABLE), threads=self._threads)
+        except (VerificationError, InputError):
+            # What was signed is wrong, not merely incomplete: start from nothing next time.
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+
+    def _switch(self, part: Path, release: TrustedRelease, accepted: Accepted) -> None:
         """Rename the checked folder and put it in use; then drop what is no longer needed."""
         final = self._folder / release.release_id.hex()
-        for name in (_MANIFEST, _APPROVALS, _TABLE):
-            sync_path(part / name)
+        sync_path(part / _TABLE)
         sync_path(part)
         if final.exists():  # left by a process that ended between rename and commit
             shutil.rmtree(final)
@@ -201,6 +272,7 @@ class ReleaseStore:
         sync_path(self._folder)
         with self._state.transaction():
             self._state.save_setting(_IN_USE, release.release_id)
+            self._state.save_setting(_ACCEPTED, accepted.to_bytes())
             self._state.save_number(_EPOCH, release.manifest.epoch)
         self._loaded = release
         for other in self._folder.iterdir():
@@ -216,9 +288,11 @@ class ReleaseStore:
         if in_use is None:
             return None
         try:
-            folder = self._folder / in_use.hex()
-            manifest = parse_manifest(_read(folder / _MANIFEST))
-            _map(folder / _TABLE).close()
+            accepted = self._accepted()
+            if accepted is None:
+                return _gone()
+            manifest = parse_manifest(accepted.files[MANIFEST])
+            _map(self._folder / in_use.hex() / _TABLE).close()
         except Error as exc:
             return exc
         if int(self._clock()) >= manifest.expires_at:
@@ -235,13 +309,6 @@ def _gone() -> StoreError:
         "the files of the release in use are gone",
         hint="fetch it again with veilmatch client update",
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise _gone() from None
 
 
 def _map(path: Path) -> mmap.mmap:

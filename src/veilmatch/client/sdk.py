@@ -19,7 +19,15 @@ from veilmatch.client.account_file import AccountExport, parse_account_export
 from veilmatch.client.policy_file import parse_policy, policy_to_bytes
 from veilmatch.client.records import Records
 from veilmatch.client.release_store import ReleaseStore, ReleaseUpdate
-from veilmatch.client.session import ACCOUNT, DEVICE, SERVER, TRUST, ClientOptions, Session
+from veilmatch.client.session import (
+    ACCOUNT,
+    DEVICE,
+    RELEASES,
+    SERVER,
+    TRUST,
+    ClientOptions,
+    Session,
+)
 from veilmatch.client.state import State
 from veilmatch.client.steps.adding import Adder
 from veilmatch.client.steps.files import absolute
@@ -48,6 +56,7 @@ class Client:
         server: str,
         policy: TrustPolicy,
         *,
+        releases: str | None = None,
         account: bytes | None = None,
         options: ClientOptions | None = None,
     ) -> Client:
@@ -57,6 +66,7 @@ class Client:
             state_path: Where the state file will be; nothing may stand there.
             server: The service's address.
             policy: What this client accepts; see ``policy_file``.
+            releases: Where the release files are, if not at the service.
             account: What ``export_account`` gave on another device.
             options: See there.
 
@@ -75,6 +85,8 @@ class Client:
             SERVER: check_server(server).encode(),
             TRUST: trust,
         }
+        if releases is not None:
+            settings[RELEASES] = check_server(releases).encode()
 
         def fill(state: State) -> None:
             if export:
@@ -88,6 +100,7 @@ class Client:
         state_path: Path,
         *,
         server: str | None = None,
+        releases: str | None = None,
         policy: TrustPolicy | None = None,
         options: ClientOptions | None = None,
     ) -> Client:
@@ -96,6 +109,7 @@ class Client:
         Args:
             state_path: Its state file.
             server: The service's address from now on, if it is another one.
+            releases: Where the release files are from now on.
             policy: What this client accepts from now on; an app passes what it was shipped with.
             options: See there.
 
@@ -106,6 +120,8 @@ class Client:
         changes = {}
         if server is not None:
             changes[SERVER] = check_server(server).encode()
+        if releases is not None:
+            changes[RELEASES] = check_server(releases).encode()
         if policy is not None:
             changes[TRUST] = policy_to_bytes(policy)
             parse_policy(changes[TRUST])

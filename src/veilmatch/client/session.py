@@ -21,6 +21,7 @@ PictureSource = Callable[[bytes], bytes | None]
 """Gives the file of an asset id again, or None if it is gone."""
 
 ACCOUNT, DEVICE, SERVER, TRUST = "account secret", "device key", "server", "trust"
+RELEASES = "releases"
 """Names of the settings in the state file."""
 
 
@@ -73,7 +74,11 @@ class Session:
     def transport(self) -> Transport:
         """The connection to the service, made when first needed."""
         if self._transport is None:
-            self._transport = Transport(self.state.require_setting(SERVER).decode())
+            releases = self.state.setting(RELEASES)
+            self._transport = Transport(
+                self.state.require_setting(SERVER).decode(),
+                releases=releases.decode() if releases else None,
+            )
         return self._transport
 
     def now(self) -> int:

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Self, TypeVar
 
 import httpx
@@ -26,20 +25,19 @@ from veilmatch.errors import (
     EpochError,
     Error,
     LengthError,
+    MetadataError,
     NetworkError,
     PolicyError,
     SignatureError,
-    TableError,
 )
-from veilmatch.release.manifest import RELEASE_ID_LEN
-from veilmatch.wire import Fields, parse_json
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 MAX_BODY_LEN = 1 << 20  # of a request, as the service takes it
-MAX_DOCUMENT_LEN = 4 << 20  # of a manifest, approvals or release answer
+RELEASES_PATH = "/v1/releases"
 _MEDIA_TYPE = "application/octet-stream"
+_ASK_PUBLISHER = "check the server's address; the publisher may have published nothing yet"
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _Result = TypeVar("_Result")
 
@@ -58,6 +56,7 @@ class Patience:
         cap_s: Longest wait; a service that asks for a longer one is left alone for now.
         connect_s: Seconds to wait for a connection.
         reply_s: Seconds to wait for any byte of a reply.
+        file_s: Seconds that one file may take in all; a shard has 2 MiB.
     """
 
     attempts: int = 5
@@ -65,14 +64,7 @@ class Patience:
     cap_s: float = 30.0
     connect_s: float = 10.0
     reply_s: float = 60.0
-
-
-@dataclass(frozen=True)
-class CurrentRelease:
-    """What the service says is in use; nothing of it is trusted before it is verified."""
-
-    release_id: bytes
-    epoch: int
+    file_s: float = 300.0
 
 
 class _TryAgainError(NetworkError):
@@ -126,6 +118,7 @@ class Transport:
 
     Args:
         server: The service's address.
+        releases: Where the release files are, if not at the service.
         patience: How long to wait and how often to try again.
         sleep: Waits that many seconds; tests pass their own.
         uniform: Draws from a range, for the jitter; no secret depends on it.
@@ -139,6 +132,7 @@ class Transport:
         self,
         server: str,
         *,
+        releases: str | None = None,
         patience: Patience | None = None,
         sleep: Callable[[float], None] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -148,6 +142,7 @@ class Transport:
         self._sleep = sleep
         self._uniform = uniform
         base = check_server(server)
+        self._releases = check_server(releases) if releases else f"{base}{RELEASES_PATH}"
         timeout = httpx.Timeout(self._patience.reply_s, connect=self._patience.connect_s)
         self._http = httpx.Client(
             base_url=base,
@@ -168,40 +163,26 @@ class Transport:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def fetch_current_release(self) -> CurrentRelease:
-        """Ask which release is in use. Raises NetworkError or EncodingError."""
-        data = self._patiently(lambda: self._get("/v1/release"))
-        fields = Fields(parse_json(data, "the release answer"), "the release answer")
-        current = CurrentRelease(
-            fields.hex("release_id", RELEASE_ID_LEN), fields.integer("epoch", 1, 2**53)
-        )
-        fields.finish()
-        return current
+    def fetch_file(self, path: str, max_len: int) -> bytes:
+        """Fetch one public file of the releases; several threads may do so at once.
 
-    def fetch_document(self, release_id: bytes, name: str) -> bytes:
-        """Fetch the manifest or the approvals of a release. Raises NetworkError."""
-        path = f"/v1/releases/{release_id.hex()}/{name}"
-        return self._patiently(lambda: self._get(path))
-
-    def fetch_table(
-        self, release_id: bytes, target: Path, total: int, progress: Progress = quiet
-    ) -> None:
-        """Fetch the table into a file of ``total`` bytes, going on where an earlier try stopped.
+        Args:
+            path: Below the releases' address.
+            max_len: Bytes; nothing beyond is read.
 
         Raises:
-            TableError: The service's file has another length.
-            NetworkError: The service could not be reached often enough.
+            MetadataError: It is longer than it may be.
+            NetworkError: It is not there, the service could not be reached often enough, or
+                it sends too slowly.
         """
-        path = f"/v1/releases/{release_id.hex()}/table.bin"
-        while (before := _length(target)) < total:
-            try:
-                self._patiently(lambda: self._get_rest(path, target, total, progress))
-            except NetworkError:
-                # Whoever gets somewhere may go on; whoever gets nothing has had its tries.
-                if _length(target) <= before:
-                    raise
-        if _length(target) > total:
-            raise TableError("the table file is longer than its manifest says")
+        data = self.find_file(path, max_len)
+        if data is None:
+            raise NetworkError("the service has no such file", hint=_ASK_PUBLISHER)
+        return data
+
+    def find_file(self, path: str, max_len: int) -> bytes | None:
+        """Fetch one public file, or return None if there is none. Else as ``fetch_file``."""
+        return self._patiently(lambda: self._get(f"{self._releases}/{path}", max_len))
 
     def send_vouchers(self, batch: bytes) -> None:
         """Send a voucher batch.
@@ -226,44 +207,21 @@ class Transport:
         if response.status_code != 204:
             raise _refusal(response, len(body))
 
-    def _get(self, path: str) -> bytes:
-        with self._named_errors(), self._http.stream("GET", path) as response:
+    def _get(self, url: str, max_len: int) -> bytes | None:
+        deadline = time.monotonic() + self._patience.file_s
+        with self._named_errors(), self._http.stream("GET", url) as response:
+            if response.status_code in (403, 404):
+                return None
             if response.status_code != 200:
                 raise _refusal(response, 0)
             data = bytearray()
             for piece in response.iter_raw():
                 data += piece
-                if len(data) > MAX_DOCUMENT_LEN:
-                    raise NetworkError("the service's answer is larger than any should be")
+                if len(data) > max_len:
+                    raise MetadataError("a file of the release is longer than it may be")
+                if time.monotonic() > deadline:
+                    raise NetworkError("the service sends too slowly", hint="try again later")
         return bytes(data)
-
-    def _get_rest(self, path: str, target: Path, total: int, progress: Progress) -> None:
-        have = _length(target)
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        with (
-            self._named_errors(),
-            self._http.stream("GET", path, headers=headers) as response,
-        ):
-            if response.status_code == 416:
-                raise TableError("the service's table file ends too early")
-            if response.status_code not in (200, 206):
-                raise _refusal(response, 0)
-            resumed = response.status_code == 206
-            if resumed and not response.headers.get("Content-Range", "").startswith(
-                f"bytes {have}-"
-            ):
-                raise NetworkError("the service answered with another part than asked for")
-            with target.open("ab" if resumed else "wb") as file:
-                have = have if resumed else 0
-                for piece in response.iter_raw():
-                    have += len(piece)
-                    if have > total:
-                        raise TableError("the service's table file is longer than it may be")
-                    file.write(piece)
-                    progress(have, total)
-        # The answer was whole as HTTP goes, so asking again would bring the same.
-        if have < total:
-            raise TableError("the service's table file ends too early")
 
     # --- patience -------------------------------------------------------------------------
 
@@ -292,10 +250,6 @@ class Transport:
                 self._sleep(exc.after_s + wait)
                 limit *= 2
         raise AssertionError("unreachable: the last try returns or raises")
-
-
-def _length(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _retry_after(response: httpx.Response) -> float:

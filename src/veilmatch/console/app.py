@@ -1,22 +1,30 @@
 """Put the console together: one Starlette application, to mount or to run apart.
 
-``serve`` takes it in by a ``ConsoleRoute``; ``/review`` and ``/appeal`` are its addresses. Every
-door is listed in ``DOORS``; a test goes through all of them with every role.
+``serve`` takes it in by a ``ConsoleRoute``; its addresses are ``/review``, ``/appeal`` and
+``/numbers``. Every door is listed in ``DOORS``; a test goes through all of them with every role.
 """
 
 from __future__ import annotations
 
 from starlette.applications import Starlette
-from starlette.datastructures import URLPath
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from veilmatch.console.guard import Door, Guard, Visit
-from veilmatch.console.screens import appeals, case, entrance, figures, queue, reports, user
+from veilmatch.console.screens import (
+    appeals,
+    case,
+    entrance,
+    figures,
+    numbers,
+    queue,
+    reports,
+    user,
+)
 from veilmatch.console.security import SecurityHeaders
 from veilmatch.console.services import Services
 from veilmatch.console.templating import show, static_files
@@ -37,6 +45,7 @@ DOORS: list[Door] = [
     *appeals.DOORS,
     *figures.DOORS,
     *user.DOORS,
+    *numbers.DOORS,
 ]
 
 # What a person reads: a status and a title by class; the first class that fits answers.
@@ -54,7 +63,7 @@ _BY_STATUS = {
     413: ("This is too large", "The form holds more than the console takes."),
     415: ("This could not be read", "The form has another type than a form of ours."),
 }
-_PREFIXES = ("/review", "/appeal")
+_PREFIXES = ("/review", "/appeal", "/numbers")
 _STATIC_AGE = "public, max-age=31536000, immutable"
 
 
@@ -91,23 +100,19 @@ class ConsoleRoute(BaseRoute):
     """
 
     def __init__(self, app: Starlette) -> None:
-        self._app = app
+        self.app = app
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match ``/review``, ``/appeal`` and what lies below them."""
+        """Match ``/review``, ``/appeal``, ``/numbers`` and what lies below them."""
         if scope["type"] == "http":
             first = f"/{scope['path'].split('/')[1]}"
             if first in _PREFIXES:
                 return Match.FULL, {}
         return Match.NONE, {}
 
-    def url_path_for(self, name: str, /, **path_params: object) -> URLPath:
-        """Refuse: nobody outside names a page of the console."""
-        raise NoMatchFound(name, path_params)
-
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        await self._app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 async def _static(request: Request) -> Response:

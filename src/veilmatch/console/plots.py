@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-_WIDTH, _ROW, _LABEL, _VALUE = 640, 30, 150, 70
+_WIDTH, _ROW, _VALUE = 640, 30, 70
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,16 @@ class Bar:
     text: str
 
 
-def draw_bars(title: str, bars: Sequence[Bar], *, is_soft: bool = False) -> Markup:
+def draw_bars(title: str, bars: Sequence[Bar], *, label_width: int = 150) -> Markup:
     """Draw horizontal bars from zero, labelled, with the values written beside them.
 
     Args:
         title: What the plot shows; a screen reader reads it with every value.
         bars: From top to bottom; values of at least 0.
-        is_soft: Drawn in the quieter colour.
+        label_width: Room for the labels, of 640 in all.
     """
     top = max((bar.value for bar in bars), default=0.0) or 1.0
-    room = _WIDTH - _LABEL - _VALUE
-    name = "bar-soft" if is_soft else "bar-shape"
+    room = _WIDTH - label_width - _VALUE
     rows = []
     for number, bar in enumerate(bars):
         y = number * _ROW
@@ -37,12 +36,12 @@ def draw_bars(title: str, bars: Sequence[Bar], *, is_soft: bool = False) -> Mark
         rows.append(
             Markup(
                 '<text x="{}" y="{}" text-anchor="end">{}</text>'
-                '<rect class="{}" x="{}" y="{}" width="{}" height="16" rx="3"/>'
+                '<rect class="bar-shape" x="{}" y="{}" width="{}" height="16" rx="3"/>'
                 '<text class="value-text" x="{}" y="{}">{}</text>'
             ).format(
-                *(_LABEL - 12, y + 19, bar.label),
-                *(name, _LABEL, y + 6, max(width, 1)),
-                *(_LABEL + max(width, 1) + 8, y + 19, bar.text),
+                *(label_width - 12, y + 19, bar.label),
+                *(label_width, y + 6, max(width, 1)),
+                *(label_width + max(width, 1) + 8, y + 19, bar.text),
             )
         )
     spoken = "; ".join(f"{bar.label}: {bar.text}" for bar in bars)
@@ -52,5 +51,5 @@ def draw_bars(title: str, bars: Sequence[Bar], *, is_soft: bool = False) -> Mark
         '<line x1="{}" y1="0" x2="{}" y2="{}"/>{}</svg>'
     ).format(
         *(_WIDTH, height, escape(f"{title}. {spoken}")),
-        *(_LABEL, _LABEL, height, Markup("").join(rows)),
+        *(label_width, label_width, height, Markup("").join(rows)),
     )

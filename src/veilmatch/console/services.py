@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from veilmatch.access.login.oidc import OidcLogins, OidcSettings
-from veilmatch.access.login.passkeys import Passkeys, PasskeySite
+from veilmatch.access.login.oidc import OidcLogins
+from veilmatch.access.login.passkeys import Passkeys
 from veilmatch.access.login.password import Logins
+from veilmatch.access.login.sites import OidcSettings, PasskeySite
 from veilmatch.access.roles import Principal, Role
 from veilmatch.access.sessions import Sessions
 from veilmatch.casework.after.actions import Actions
@@ -21,7 +22,8 @@ from veilmatch.casework.measures.figures import Measures
 from veilmatch.casework.measures.preferences import PreferenceStore
 from veilmatch.casework.queue import Queue, require_holder
 from veilmatch.casework.viewing import FetchOriginal, Viewing, count_views
-from veilmatch.console.report_form import FormSource, ReporterProfile
+from veilmatch.console.forms.report_form import FormSource, ReporterProfile
+from veilmatch.console.published import NumbersFolder
 from veilmatch.errors import ConfigError, PolicyError
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.review.case import Escalated
@@ -78,6 +80,7 @@ class Services:
         actions: What the platform is told.
         source: Describes a confirmed case to the reporting body; None leaves it to a person.
         fetch: Gets originals from the platform; None where it offers none.
+        numbers: Published numbers; None where there are none to show.
     """
 
     desk: Desk
@@ -90,6 +93,7 @@ class Services:
     actions: Actions = field(default_factory=Actions)
     source: ReportSource | None = None
     fetch: FetchOriginal | None = None
+    numbers: NumbersFolder | None = None
 
     @property
     def clock(self) -> Callable[[], int]:
@@ -199,6 +203,7 @@ def make_services(
     policy: ReviewPolicy | None = None,
     passkey_site: PasskeySite | None = None,
     oidc: OidcSettings | None = None,
+    numbers: NumbersFolder | None = None,
 ) -> Services:
     """Open the rooms below over one store.
 
@@ -211,6 +216,7 @@ def make_services(
         policy: The organisation's policy of review.
         passkey_site: Which site passkeys are bound to.
         oidc: The organisation's issuer.
+        numbers: Published numbers.
     """
     desk = Desk(database, crypter, clock, policy or ReviewPolicy())
     log = desk.log
@@ -227,4 +233,5 @@ def make_services(
         settings=settings,
         passkeys=passkeys,
         oidc=issuer,
+        numbers=numbers,
     )

@@ -53,6 +53,8 @@ _LINKS: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("Figures", "/review/figures", frozenset({Role.REVIEWER, Role.LEAD, Role.AUDITOR})),
     ("Preferences", "/review/preferences", frozenset({Role.REVIEWER, Role.LEAD})),
 )
+# A case belongs to the queue, though its address does not say so.
+_BELOW = {name: place + "/" for name, place, _ in _LINKS} | {"Queue": "/review/cases/"}
 
 
 @functools.cache
@@ -98,7 +100,8 @@ def format_span(seconds: float | None) -> str:
         count, left = divmod(left, size)
         if counts or count or name == "s":
             counts.append((count, name))
-    return " ".join(f"{count} {name}" for count, name in counts[:2] if count or name == "s")
+    shown = [f"{count} {name}" for k, (count, name) in enumerate(counts[:2]) if count or not k]
+    return " ".join(shown)
 
 
 def format_share(share: float | None) -> str:
@@ -133,7 +136,7 @@ def _links(visit: Visit) -> Iterable[Link]:
         return ()
     roles, address = visit.principal.roles, visit.address
     return [
-        Link(name, place, address == place or address.startswith(place + "/"))
+        Link(name, place, address == place or address.startswith((place + "/", _BELOW[name])))
         for name, place, allowed in _LINKS
         if roles & allowed
     ]

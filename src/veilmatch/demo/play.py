@@ -13,6 +13,12 @@ from veilmatch.casework.case_store import CaseStore
 from veilmatch.client.account_file import load_account_file, parse_account_export
 from veilmatch.demo.pool import ALGORITHM
 from veilmatch.demo.processes import run_command, run_together, running_service
+from veilmatch.demo.publishing import (
+    PublisherPaths,
+    begin_releases,
+    publish_release,
+    running_log,
+)
 from veilmatch.demo.scene import ACCOUNTS, Scene
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
@@ -63,12 +69,9 @@ class _Paths:
     top: Path
 
     @property
-    def site(self) -> Path:
-        return self.top / "publisher" / "site"
-
-    @property
-    def secrets(self) -> Path:
-        return self.top / "publisher" / "secrets"
+    def publisher(self) -> PublisherPaths:
+        folders = tuple(self.provider(n, "key").parent for n in range(len(PROVIDERS)))
+        return PublisherPaths(self.top, self.log("demo").parent, folders)
 
     @property
     def data(self) -> Path:
@@ -130,24 +133,17 @@ def _make_lists(paths: _Paths, scene: Scene) -> None:
 
 
 def _publish(paths: _Paths, min_shares: int) -> dict[str, Any]:
-    numbers = range(len(PROVIDERS))
-    lists = [part for n in numbers for part in ("--list", paths.provider(n, ALGORITHM))]
-    lists += [
-        part for n in numbers for part in ("--second-list", paths.provider(n, SECOND_ALGORITHM))
-    ]
-    known = [part for n in numbers for part in ("--provider", paths.provider(n, "json"))]
-    built = run_command(
-        [
-            *("build", *lists, *known, "--site", paths.site, "--secrets", paths.secrets),
-            *("--policy", paths.policy, "--min-shares", str(min_shares)),
-        ],
-        paths.log("build"),
-    )
-    for number in numbers:
-        key = paths.provider(number, "key")
-        run_command(
-            ["provider", "approve", "--key", key, "--site", paths.site], paths.log("approve")
-        )
+    publisher = paths.publisher
+    with running_log(publisher):
+        begin_releases(publisher, paths.policy, ALGORITHM, min_shares)
+        build = [
+            *publisher.each("--list", ALGORITHM),
+            *publisher.each("--second-list", SECOND_ALGORITHM),
+            *publisher.each("--provider", "json"),
+            *("--site", publisher.site, "--secrets", publisher.secrets),
+            *("--min-shares", str(min_shares)),
+        ]
+        built: dict[str, Any] = publish_release(publisher, build, ALGORITHM)
     return built
 
 
@@ -248,17 +244,24 @@ def play(top: Path, scene: Scene, min_shares: int, step: Step) -> Outcome:
     paths = _Paths(top)
     with step("two hash providers sign their lists"):
         _make_lists(paths, scene)
-    with step("the publisher builds the blinded table; both providers approve it"):
+    with step("the table is built, logged before two witnesses, and signed by both providers"):
         built = _publish(paths, min_shares)
-    service: list[str | Path] = ["serve", "--data", paths.data, "--site", paths.site, *_SERVE]
+    service: list[str | Path] = [
+        "serve",
+        "--data",
+        paths.data,
+        "--site",
+        paths.publisher.site,
+        *_SERVE,
+    ]
     with running_service(service, paths.log("serve")) as server:
         with step("three devices hash, make vouchers, and send them"):
             _use_devices(paths, scene, server)
         with step("the worker matches every voucher and opens what passes the threshold"):
             run_command(
                 [
-                    *("work", "--data", paths.data, "--site", paths.site),
-                    *("--secrets", paths.secrets, "--drain", "--interval", "0.3"),
+                    *("work", "--data", paths.data, "--site", paths.publisher.site),
+                    *("--secrets", paths.publisher.secrets, "--drain", "--interval", "0.3"),
                 ],
                 paths.log("work"),
             )

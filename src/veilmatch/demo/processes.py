@@ -67,15 +67,17 @@ def run_together(commands: Sequence[Sequence[str | Path]], log: Path) -> list[di
 
 
 @contextmanager
-def running_service(arguments: Sequence[str | Path], log: Path) -> Iterator[str]:
-    """Run ``veilmatch serve`` for a while. Gives its address; stops it gracefully.
+def running_service(
+    arguments: Sequence[str | Path], log: Path, *, says: str = "serving on "
+) -> Iterator[str]:
+    """Run a service for a while. Gives the address it ``says``; stops it gracefully.
 
     Raises:
         UnavailableError: It did not start.
     """
     process = start_command(arguments, log)
     try:
-        yield _read_address(process, log)
+        yield _read_address(process, log, says)
     finally:
         process.terminate()
         try:
@@ -87,13 +89,13 @@ def running_service(arguments: Sequence[str | Path], log: Path) -> Iterator[str]
             process.stdout.close()
 
 
-def _read_address(process: subprocess.Popen[str], log: Path) -> str:
+def _read_address(process: subprocess.Popen[str], log: Path, says: str) -> str:
     deadline = time.monotonic() + _START_S
     stream = process.stdout
     while stream is not None and time.monotonic() < deadline:
         line = stream.readline()
         if not line:
             break
-        if line.startswith("serving on "):
-            return line.split()[2]
+        if line.startswith(says):
+            return line.removeprefix(says).split()[0]
     raise UnavailableError("the demo's service did not start", hint=f"see {log}")

@@ -96,13 +96,6 @@ def kernel_support(matrix: Words) -> Flags:
     return support
 
 
-def rank(matrix: Words) -> int:
-    """Rank over F_p."""
-    if 0 in matrix.shape:
-        return 0
-    return int(_matrix(matrix).rank())
-
-
 def vartime_interpolate_words(inputs: Words, outputs: Words) -> Words:
     """Interpolate the s polynomials of degree < t through t points.
 

@@ -14,15 +14,15 @@ from functools import lru_cache
 from veilmatch.errors import EncodingError
 from veilmatch.hazmat.prf import digest
 from veilmatch.jobs.key_provider import open_key_provider
-from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers, parse_share
-from veilmatch.release.manifest import RELEASE_ID_LEN
+from veilmatch.matching.match import match_vouchers
+from veilmatch.matching.share import MatchOutcome, MatchResult, parse_share
 from veilmatch.shards.engine import Engine
 from veilmatch.shards.ledger import ShardLedger
 from veilmatch.shards.map_shards import ShardProgress, map_shards
 from veilmatch.shards.shard_map import ShardMap
 from veilmatch.table.secret import TableSecret
 from veilmatch.voucher.voucher import VoucherLayout, parse_voucher
-from veilmatch.wire import Reader, length_prefixed
+from veilmatch.wire import RELEASE_ID_LEN, Reader, length_prefixed
 
 SHARD_VOUCHERS = 256
 _OUTCOMES = {MatchOutcome.NO_MATCH: 0, MatchOutcome.MATCH: 1, MatchOutcome.INVALID: 2}

@@ -22,11 +22,12 @@ from veilmatch.errors import (
 )
 from veilmatch.hazmat.backends.interface import Bytes
 from veilmatch.jobs.key_provider import KeyProvider
-from veilmatch.matching.match import MatchOutcome, MatchResult, match_vouchers
+from veilmatch.matching.match import match_vouchers
+from veilmatch.matching.share import MatchOutcome, MatchResult
 from veilmatch.opening.case import Opening, open_account
 from veilmatch.opening.second_hash import is_near, measure_second_hash
 from veilmatch.release.manifest import Parameters
-from veilmatch.store.release_site import ReleaseSite
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.table.secret import TableSecret
 from veilmatch.voucher.voucher import (
     Voucher,

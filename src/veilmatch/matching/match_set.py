@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from veilmatch.matching.match import Share
+from veilmatch.matching.share import Share
 
 
 class MatchSet:

@@ -9,8 +9,8 @@ import numpy as np
 
 from veilmatch.errors import TooFewSharesError, VerificationError
 from veilmatch.hazmat.backends.interface import Flags, Words
-from veilmatch.matching.match import Share
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import Share
 from veilmatch.opening.detect import detect, detect_on_known
 from veilmatch.opening.recover import recover_adkeys
 from veilmatch.opening.unseal import OpenedItem, unseal_items

@@ -8,7 +8,7 @@ from veilmatch.errors import TooFewSharesError
 from veilmatch.hazmat.backends.interface import SCALAR_LEN
 from veilmatch.hazmat.group import to_batch
 from veilmatch.hazmat.sharing import vartime_interpolate
-from veilmatch.matching.match import Share
+from veilmatch.matching.share import Share
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.account_secret import derive_adkey
 

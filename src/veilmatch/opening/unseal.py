@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from veilmatch.errors import InputError, VerificationError
 from veilmatch.hazmat.seal import unseal
-from veilmatch.matching.match import Share
+from veilmatch.matching.share import Share
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.associated_data import AssociatedData, parse_associated_data
 from veilmatch.voucher.voucher import associated_aad

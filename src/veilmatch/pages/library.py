@@ -11,8 +11,9 @@ from veilmatch.errors import ConfigError, ProofError
 from veilmatch.logstore.log_folder import CHECKPOINT, LogFolder, read_note
 from veilmatch.logstore.statements import build_bundle
 from veilmatch.pages.record import Record, build_record
+from veilmatch.release.trusted_release import MANIFEST
+from veilmatch.site.release_site import CURRENT, ReleaseSite
 from veilmatch.store.files import read_file
-from veilmatch.store.release_site import CURRENT, MANIFEST, ReleaseSite
 from veilmatch.transparency.policy import POLICY_LEN_MAX, parse_policy, verify_checkpoint
 from veilmatch.transparency.proof import LogProof
 from veilmatch.transparency.tiles import TreeReader

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -13,6 +15,13 @@ from sqlalchemy import (
 )
 
 from veilmatch.store.schema import metadata, sealed_as
+
+
+def place_row(row: Any) -> bytes:
+    """Name the place that an entry's sealed key is bound to."""
+    place: int = row.place
+    return place.to_bytes(8, "big")
+
 
 private_entry = Table(
     "private_entry",
@@ -27,9 +36,7 @@ private_entry = Table(
     # Under a key of its own: keys of the store may rotate, and the private part may be
     # destroyed, without touching what the chain covers.
     Column("private_body", LargeBinary),
-    Column(
-        "sealed_key", LargeBinary, info=sealed_as("key", lambda row: row.place.to_bytes(8, "big"))
-    ),
+    Column("sealed_key", LargeBinary, info=sealed_as("key", place_row)),
     CheckConstraint("place >= 0", name="private_entry_place"),
     Index("private_entry_by_subject", "subject", "place"),
 )

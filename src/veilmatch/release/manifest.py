@@ -15,11 +15,10 @@ from veilmatch.hazmat.prf import digest
 from veilmatch.hazmat.proof import PROOF_LEN, Proof, parse_proof
 from veilmatch.release.calibration import Calibration, parse_calibration
 from veilmatch.table.params import MAX_ROWS, MIN_ROWS, NONCE_LEN
-from veilmatch.wire import Fields, Json, parse_canonical_json, to_canonical_json
+from veilmatch.wire import RELEASE_ID_LEN, Fields, Json, parse_canonical_json, to_canonical_json
 
 PROTOCOL = "veilmatch-v1"
 SUITE = "ristretto255-sha512"
-RELEASE_ID_LEN = 32
 MAX_TIME_S = 2**40
 
 

@@ -1,46 +1,83 @@
 """Every check a client makes before it uses a release, in order, without I/O.
 
-The checks, once, as numbers; each block below repeats its number:
+The checks, once, as numbers; each block here and in ``metadata_chain`` repeats its number:
 
- 1. the manifest parses: canonical form, this protocol version, this suite
- 2. the image hash and its preprocessing are the ones this client runs
- 3. the parameters lie within what this client accepts; a calibration supports its claim
- 4. the epoch is not lower than that of the release in use
- 5. the release has not expired, and is not from the future
- 6. the table file has the length and header that the manifest asks for
- 7. every row is a canonical element, not the identity, and all are distinct
- 8. L is valid, and the proof of knowledge of alpha holds
- 9. the Merkle root and the release id are recomputed from what was received
-10. known hash providers of enough jurisdictions approved exactly this release id
+ 1. root: from the one shipped with the app on, each is signed by enough keys, of enough
+    jurisdictions, of the one before and of itself; the last has not expired
+ 2. timestamp: signed, not expired, not older than one accepted before
+ 3. snapshot: the one that the timestamp means; signed, not expired, not older
+ 4. targets: the one that the snapshot means; signed by enough providers, not expired, not older
+ 5. the providers that signed the targets come from enough jurisdictions
+ 6. manifest, shard list, log entry and log proof are the files that the targets name
+ 7. the manifest parses: canonical form, this protocol version, this suite
+ 8. the image hash and its preprocessing are the ones this client runs
+ 9. the parameters lie within what this client accepts; a calibration supports its claim
+10. the epoch is not lower than that of the release in use
+11. the release has not expired, and is not from the future
+12. the release is in a log that this client trusts, with a quorum of witnesses, and the log's
+    entry says what the manifest says
+13. that log has only grown since this client last looked
+14. the table file has the length and header that manifest and shard list ask for, and each
+    shard is the one that the shard list names
+15. every row is a canonical element, not the identity, and all are distinct
+16. L is valid, and the proof of knowledge of alpha holds
+17. the Merkle root and the release id are recomputed from what was received, and are those of
+    the log's entry; an epoch in use has one release id
 
-A client keeps its old release until a new one passes all of them, and makes no voucher once
-the release in use has expired. Spec: ``spec/40-release.md`` section 4.
+1 to 13 need no row (``verify_announcement``); a client makes them before it fetches the table,
+and 14 to 17 after it (``verify_release``). It keeps its old release until a new one passes all
+of them, and makes no voucher once the release in use has expired.
+Spec: ``spec/40-release.md`` section 4.
 """
 
 from __future__ import annotations
 
+import hashlib
 import mmap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from veilmatch.errors import (
     EncodingError,
     ExpiredError,
+    MetadataError,
     ParameterError,
     RollbackError,
     TableError,
 )
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.proof import verify_knowledge
-from veilmatch.release.approval import parse_approvals, verify_approvals
+from veilmatch.release.logged import LoggedRelease, verify_growth, verify_logged
 from veilmatch.release.manifest import (
     Manifest,
     derive_release_id,
     knowledge_binding,
     parse_manifest,
 )
-from veilmatch.table.blinded_table import BlindedTable, parse_table, verify_rows
+from veilmatch.release.metadata_chain import (
+    MetadataFiles,
+    SignedFile,
+    VerifiedMetadata,
+    verify_metadata,
+)
+from veilmatch.release.shards import ShardList, parse_shard_list, verify_shard
+from veilmatch.table.blinded_table import (
+    HEADER_LEN,
+    ROW_LEN,
+    BlindedTable,
+    parse_table,
+    verify_rows,
+)
+from veilmatch.transparency.checkpoint import Checkpoint
+from veilmatch.transparency.policy import Policy
 from veilmatch.wire import Json
 
+MANIFEST, SHARDS = "manifest.json", "shards.json"
+STATEMENT, PROOF = "release-statement.json", "release.tlog-proof"
+RELEASE_FILES = (MANIFEST, SHARDS, STATEMENT, PROOF)
+"""Names of the files that the targets sign; the table's shards are signed through the list."""
+
+FILE_LEN_MAX = 8 << 20
 CLOCK_SKEW_S = 24 * 3600  # a device's clock may be a day off before a release is "future"
 
 
@@ -49,8 +86,9 @@ class TrustPolicy:
     """What a client accepts; shipped with the app, not fetched.
 
     Attributes:
-        providers: The hash providers this app knows, with their keys.
-        min_jurisdictions: Jurisdictions that must approve; never below 2 outside tests.
+        root: The root of the release metadata: keys, and jurisdictions of the providers.
+        log_policy: Logs, witnesses, and the quorum of them that must have seen a release.
+        min_jurisdictions: Jurisdictions that must sign; never below 2 outside tests.
         min_shares_floor: A release with a smaller ``min_shares`` is refused.
         max_ad_len: Largest associated data, bytes; bounds what could be revealed.
         max_probes: Largest number of probes per picture.
@@ -60,7 +98,8 @@ class TrustPolicy:
         needs_calibration: Whether a release that claims nothing of false matches is refused.
     """
 
-    providers: tuple[HashProvider, ...]
+    root: bytes = field(repr=False)
+    log_policy: Policy = field(repr=False)
     algorithm: str
     preprocessing: Json
     min_jurisdictions: int = 2
@@ -71,6 +110,62 @@ class TrustPolicy:
     needs_calibration: bool = False
 
 
+@dataclass(frozen=True)
+class ReleaseFiles:
+    """A release as it was received, without its table.
+
+    Attributes:
+        metadata: Root, timestamp, snapshot, targets.
+        files: The files of ``RELEASE_FILES``, by name.
+        consistency: Proof from the log's checkpoint seen last to the one of this release.
+    """
+
+    metadata: MetadataFiles
+    files: Mapping[str, bytes] = field(repr=False)
+    consistency: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What this client accepted before; nothing may go back behind it.
+
+    Attributes:
+        metadata: Root, timestamp, snapshot and targets.
+        epoch: The highest epoch.
+        release_id: The release of that epoch; empty before the first.
+        checkpoints: Origin of each log to its last checkpoint.
+    """
+
+    metadata: MetadataFiles | None = None
+    epoch: int = 0
+    release_id: bytes = b""
+    checkpoints: Mapping[str, Checkpoint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AnnouncedRelease:
+    """A release that passed checks 1 to 13; its table may now be fetched, not yet used.
+
+    Attributes:
+        manifest: Parsed.
+        manifest_data: The file.
+        shards: Where the table's shards begin and what they must be.
+        logged: What the log says of it.
+        metadata: Versions, files and signers.
+    """
+
+    manifest: Manifest
+    manifest_data: bytes = field(repr=False)
+    shards: ShardList = field(repr=False)
+    logged: LoggedRelease
+    metadata: VerifiedMetadata
+
+    @property
+    def release_id(self) -> bytes:
+        """The release id that log and providers vouch for."""
+        return self.logged.release_id
+
+
 @dataclass(frozen=True, eq=False)
 class TrustedRelease:
     """A release that passed every check; the only form that ``voucher`` accepts."""
@@ -78,7 +173,7 @@ class TrustedRelease:
     manifest: Manifest
     table: BlindedTable
     release_id: bytes
-    approved_by: tuple[HashProvider, ...]
+    signed_by: tuple[HashProvider, ...]
 
     def require_fresh(self, now: int) -> None:
         """Refuse to be used past its expiry. Raises ExpiredError."""
@@ -133,68 +228,132 @@ def _check_knowledge(manifest: Manifest) -> None:
         raise TableError("the release's public value is not a valid element") from exc
 
 
-def _check_same_epoch(manifest: Manifest, release_id: bytes, in_use: TrustedRelease | None) -> None:
-    if in_use and manifest.epoch == in_use.manifest.epoch and release_id != in_use.release_id:
+def take_file(signed: Mapping[str, SignedFile], name: str, data: bytes) -> bytes:
+    """Return a file that is the one the providers signed. Check 6 for one file.
+
+    Raises:
+        MetadataError: They signed no such file, or another one.
+    """
+    wanted = signed.get(name)
+    if wanted is None:
+        raise MetadataError(f"the release names no {name}")
+    if len(data) != wanted.length or hashlib.sha256(data).digest() != wanted.sha256:
+        raise MetadataError(f"{name} is not the file that was signed")
+    return data
+
+
+def _take_files(signed: Mapping[str, SignedFile], files: Mapping[str, bytes]) -> None:
+    if signed.keys() != set(RELEASE_FILES):
+        raise MetadataError("the signed files are not those of one release")
+    for name in RELEASE_FILES:
+        if name not in files:
+            raise MetadataError(f"{name} is missing")
+        take_file(signed, name, files[name])
+
+
+def _check_epoch(manifest: Manifest, release_id: bytes, seen: Seen) -> None:
+    if manifest.epoch == seen.epoch and seen.release_id not in (b"", release_id):
         raise RollbackError("two different releases carry the same epoch")
 
 
-def verify_release(
-    manifest_data: bytes,
-    table_data: bytes | mmap.mmap,
-    approvals_data: bytes,
+def _check_shards(manifest: Manifest, shards: ShardList) -> None:
+    if shards.table_len != HEADER_LEN + ROW_LEN * manifest.rows:
+        raise TableError("the shard list is of a table of another length")
+
+
+def verify_announcement(
+    received: ReleaseFiles,
     policy: TrustPolicy,
     *,
     now: int,
-    in_use: TrustedRelease | None = None,
-    min_epoch: int = 0,
+    seen: Seen | None = None,
+    accepted_before: bool = False,
+) -> AnnouncedRelease:
+    """Run checks 1 to 13: everything that can be said without the table.
+
+    Args:
+        received: Metadata and files.
+        policy: What this client accepts.
+        now: Seconds since 1970, UTC.
+        seen: What was accepted before.
+        accepted_before: The release is the one in use: its metadata were fresh when it was
+            accepted, and only its own expiry counts now.
+
+    Raises:
+        EncodingError, LengthError: Something is malformed.
+        SignatureError: 1 to 5, 12. RollbackError: 1 to 4, 10, 13. ExpiredError: 1 to 4, 11.
+        MetadataError: 3, 4, 6. ParameterError: 8, 9, 12. WitnessError: 12.
+        ProofError: 12, 13. TableError: the shard list is for another table.
+    """
+    seen = seen or Seen()
+    # 1 to 5
+    metadata = verify_metadata(
+        received.metadata,
+        policy.root,
+        min_jurisdictions=policy.min_jurisdictions,
+        now=None if accepted_before else now,
+        seen=seen.metadata,
+    )
+    # 6
+    _take_files(metadata.files, received.files)
+    manifest_data = received.files[MANIFEST]
+    # 7
+    manifest = parse_manifest(manifest_data)
+    shards = parse_shard_list(received.files[SHARDS])
+    _check_shards(manifest, shards)
+    # 8
+    _check_hash(manifest, policy)
+    # 9
+    _check_parameters(manifest, policy)
+    # 10
+    if manifest.epoch < seen.epoch:
+        raise RollbackError("the release is older than the one in use")
+    # 11
+    _check_time(manifest, now)
+    # 12
+    logged = verify_logged(
+        manifest_data, received.files[STATEMENT], received.files[PROOF], policy.log_policy
+    )
+    _check_epoch(manifest, logged.release_id, seen)
+    # 13
+    verify_growth(seen.checkpoints, logged.checkpoint, received.consistency)
+    return AnnouncedRelease(manifest, manifest_data, shards, logged, metadata)
+
+
+def verify_release(
+    announced: AnnouncedRelease,
+    table_data: bytes | mmap.mmap,
+    *,
     rows_verified_for: bytes | None = None,
     threads: int = 1,
 ) -> TrustedRelease:
-    """Run checks 1 to 10 and return the release, or raise the first named error.
+    """Run checks 14 to 17 and return the release, or raise the first named error.
 
     Args:
-        manifest_data: The manifest file.
+        announced: What passed checks 1 to 13.
         table_data: The table file, mapped or read.
-        approvals_data: The approvals file.
-        policy: What this client accepts.
-        now: Seconds since 1970, UTC.
-        in_use: The release in use, if any.
-        min_epoch: The highest epoch this client ever accepted.
-        rows_verified_for: A release id whose rows this device has checked before (check 7);
-            check 9 then proves that these are the same rows.
-        threads: Cores to use for check 7.
+        rows_verified_for: A release id whose rows this device has checked before (check 15);
+            check 17 then proves that these are the same rows.
+        threads: Cores to use for check 15.
 
     Raises:
-        EncodingError, LengthError: checks 1 and 10, malformed.
-        ParameterError: checks 2 and 3. RollbackError: check 4. ExpiredError: check 5.
-        TableError: checks 6 and 7, and L of check 8. ProofError: check 8.
-        SignatureError: check 10.
+        TableError: 14, 15, L of 16, and 17. ProofError: 16.
     """
-    # 1
-    manifest = parse_manifest(manifest_data)
-    # 2
-    _check_hash(manifest, policy)
-    # 3
-    _check_parameters(manifest, policy)
-    # 4
-    if manifest.epoch < max(min_epoch, in_use.manifest.epoch if in_use else 0):
-        raise RollbackError("the release is older than the one in use")
-    # 5
-    _check_time(manifest, now)
-    # 6
+    manifest, shards = announced.manifest, announced.shards
+    # 14
     unchecked = parse_table(table_data, manifest.rows)
-    # 7
+    for number in range(len(shards.digests)):
+        offset, length = shards.span(number)
+        verify_shard(shards, number, table_data[offset : offset + length])
+    # 15
     verified = rows_verified_for is not None
     table = BlindedTable(unchecked.rows) if verified else verify_rows(unchecked, threads=threads)
-    # 8
+    # 16
     _check_knowledge(manifest)
-    # 9
-    release_id = derive_release_id(manifest_data, table.root(threads=threads))
+    # 17
+    release_id = derive_release_id(announced.manifest_data, table.root(threads=threads))
     if rows_verified_for is not None and release_id != rows_verified_for:
         raise TableError("the table is not the one that was checked before")
-    _check_same_epoch(manifest, release_id, in_use)
-    # 10
-    approved_by = verify_approvals(
-        parse_approvals(approvals_data), release_id, policy.providers, policy.min_jurisdictions
-    )
-    return TrustedRelease(manifest, table, release_id, tuple(approved_by))
+    if release_id != announced.release_id:
+        raise TableError("the table is not the one that the log's entry names")
+    return TrustedRelease(manifest, table, release_id, announced.metadata.signed_by)

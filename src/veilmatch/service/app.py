@@ -30,10 +30,10 @@ from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.setup.health import Health
 from veilmatch.service.watch.events import Events, describe_fault
 from veilmatch.service.watch.metrics import Metrics, Watch
+from veilmatch.site.release_site import check_site
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
-from veilmatch.store.release_site import check_site
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
 _TIMER_S, _COLLECT_S, _UPKEEP_S = 0.5, 60.0, 1.0
@@ -147,8 +147,7 @@ class _Parts:
         return [
             Route("/healthz", self.health.live),
             Route("/readyz", self.health.ready),
-            Route("/v1/release", self.releases.current),
-            Route("/v1/releases/{release_id}/{name}", self.releases.file),
+            Route("/v1/releases/{path:path}", self.releases.file),
             Route("/v1/vouchers", self.intake.handle, methods=["POST", "DELETE"]),
             Route(
                 "/v1/accounts/{account}/suspension",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 
@@ -11,12 +12,21 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from veilmatch.errors import InputError, StoreError
-from veilmatch.release.manifest import RELEASE_ID_LEN
 from veilmatch.service import problems
-from veilmatch.store.release_site import PUBLIC_FILES, ReleaseSite
+from veilmatch.site.release_site import PUBLIC, ReleaseSite
+from veilmatch.site.repository import TIMESTAMP_FILE
 from veilmatch.voucher.voucher import VoucherLayout, layout_of
 
 _RESCAN_S = 1.0
+# Every file but the timestamp is named by its version or its digest: it never changes.
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ANEW = "no-cache"
+_PUBLIC_PATH = re.compile(
+    r"metadata/(timestamp|[1-9][0-9]{0,15}\.(root|targets|snapshot))\.json"
+    r"|targets/[0-9a-f]{64}\.[a-z.-]{1,40}"
+    r"|shards/[0-9a-f]{64}"
+    r"|log/[0-9a-f]{16}/tile/[0-9]{1,2}(/x?[0-9]{3}){1,6}(\.p/[0-9]{1,3})?"
+)
 
 
 class ReleaseFiles:
@@ -47,21 +57,19 @@ class ReleaseFiles:
         except InputError as exc:
             raise StoreError("a published manifest is damaged") from exc
 
-    async def current(self, _request: Request) -> Response:
-        """``GET /v1/release``: which release is current."""
-        body = self._site.read_current().to_bytes()
-        return Response(body, media_type="application/json", headers={"Cache-Control": "no-cache"})
-
     async def file(self, request: Request) -> Response:
-        """``GET /v1/releases/{release_id}/{name}``: one public file, ranges included."""
-        name, release_hex = request.path_params["name"], request.path_params["release_id"]
-        if name not in PUBLIC_FILES or not _is_release_id(release_hex):
+        """``GET /v1/releases/{path}``: one file of the site's public folder."""
+        path = request.path_params["path"]
+        if not _PUBLIC_PATH.fullmatch(path):
             return problems.answer(problems.NOT_FOUND)
-        path = self._site.release_folder(bytes.fromhex(release_hex)) / name
-        if not path.is_file():
+        file = self._site.folder / PUBLIC / path
+        if not file.is_file():
             return problems.answer(problems.NOT_FOUND)
-        kind = "application/json" if name.endswith(".json") else "application/octet-stream"
-        return _PublicFile(path, media_type=kind)
+        kind = "application/json" if path.endswith(".json") else "application/octet-stream"
+        lasting = not path.endswith(TIMESTAMP_FILE)
+        return _PublicFile(
+            file, media_type=kind, headers={"Cache-Control": _FOR_EVER if lasting else _ANEW}
+        )
 
 
 class _PublicFile(FileResponse):
@@ -82,7 +90,3 @@ class _PublicFile(FileResponse):
         await super().__call__(scope, receive, pass_on)
         if refused is not None:
             await problems.answer(problems.RANGE, refused)(scope, receive, send)
-
-
-def _is_release_id(text: str) -> bool:
-    return len(text) == 2 * RELEASE_ID_LEN and all(c in "0123456789abcdef" for c in text)

@@ -45,6 +45,6 @@ class ServiceSettings:
     admission: AdmissionLimits = field(default_factory=AdmissionLimits)
     quotas: Quotas = field(default_factory=Quotas)
     access_log: bool = False
-    database: str | None = None
+    database: str | None = field(default=None, repr=False)  # may hold a password
     blobs: str | None = None
     retention: RetentionLimits = field(default_factory=RetentionLimits)

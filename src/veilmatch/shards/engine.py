@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from veilmatch.errors import ConfigError
 from veilmatch.shards.shard_map import ShardTask
@@ -66,6 +66,45 @@ class EngineSettings:
     def worker_count(self) -> int:
         """Processes to start; all cores where none is said."""
         return self.workers or os.cpu_count() or 1
+
+
+def parse_engine(text: str) -> EngineSettings:
+    """Parse what ``--engine`` says.
+
+        local   dask   ray                      processes started here, one per core
+        local:4   dask:4   ray:4                so many
+        dask+tls://host:8786?ca=…&cert=…&key=…  a cluster, with certificate files
+        dask+tcp://127.0.0.1:8786               a cluster on this machine
+        ray://host:6379                         a cluster
+
+    Raises:
+        ConfigError: Nothing of these.
+    """
+    wrong = ConfigError(
+        "--engine names no engine",
+        setting="engine",
+        hint="local, local:4, dask, ray, dask+tls://host:port?ca=…&cert=…&key=…, ray://host:port",
+    )
+    name, _, workers = text.partition(":")
+    if "://" not in text:
+        if name not in ENGINES or (workers and not workers.isdecimal()) or len(workers) > 4:
+            raise wrong
+        return EngineSettings(name, int(workers or 0))
+    parts = urlsplit(text)
+    files = dict(parse_qsl(parts.query))
+    if not parts.netloc or parts.scheme not in ("ray", "dask+tls", "dask+tcp"):
+        raise wrong
+    if parts.scheme == "ray":
+        return EngineSettings("ray", address=parts.netloc)
+    if set(files) != ({"ca", "cert", "key"} if parts.scheme == "dask+tls" else set()):
+        raise wrong
+    return EngineSettings(
+        "dask",
+        address=f"{parts.scheme.removeprefix('dask+')}://{parts.netloc}",
+        tls_ca=Path(files["ca"]) if files else None,
+        tls_cert=Path(files["cert"]) if files else None,
+        tls_key=Path(files["key"]) if files else None,
+    )
 
 
 def open_engine(settings: EngineSettings) -> Engine:

@@ -12,10 +12,9 @@ from veilmatch.errors import EncodingError
 from veilmatch.hazmat.backends.interface import SCALAR_LEN
 from veilmatch.hazmat.group import mul_base, one, parse_scalar, random_scalars
 from veilmatch.secret import SYSTEM_RANDOM, RandomSource, SecretBytes
-from veilmatch.wire import Reader
+from veilmatch.wire import RELEASE_ID_LEN, Reader
 
 _MAGIC = b"VMTS\x01"
-RELEASE_ID_LEN = 32
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,8 @@ from veilmatch.hazmat.signing import (
     SigningKey,
     verify_signature,
 )
-from veilmatch.release.manifest import RELEASE_ID_LEN
 from veilmatch.voucher.account_secret import ASSET_ID_LEN, AccountSecret, derive_pseudonym
-from veilmatch.wire import Reader
+from veilmatch.wire import RELEASE_ID_LEN, Reader
 
 VERSION = 1
 MAX_COUNT = 4096

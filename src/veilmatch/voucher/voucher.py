@@ -24,9 +24,9 @@ from veilmatch.hazmat.signing import (
     derive_key_id,
     verify_signature,
 )
-from veilmatch.release.manifest import RELEASE_ID_LEN, Parameters
+from veilmatch.release.manifest import Parameters
 from veilmatch.voucher.account_secret import ASSET_ID_LEN, PSEUDONYM_LEN
-from veilmatch.wire import Reader
+from veilmatch.wire import RELEASE_ID_LEN, Reader
 
 VERSION = 1
 AAD_LEN = 1 + PSEUDONYM_LEN + RELEASE_ID_LEN + ASSET_ID_LEN

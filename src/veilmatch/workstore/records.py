@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from veilmatch.matching.match import MatchResult
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import MatchResult
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from veilmatch.errors import LeaseError, StoreError
 from veilmatch.ingest.ledger import State
-from veilmatch.matching.match import MatchOutcome, Share, parse_share
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import MatchOutcome, Share, parse_share
 from veilmatch.release.manifest import Parameters
 from veilmatch.store import schema
 from veilmatch.store.blobs import Blobs

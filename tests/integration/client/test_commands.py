@@ -6,11 +6,13 @@ import json
 import stat
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.publication import Publisher, make_person
 from tests.unit.client.house import (
     FakeService,
     PublishedRelease,
@@ -151,21 +153,21 @@ def test_locked_state(shell: Shell, service: FakeService) -> None:
 
 def test_wrong_trust_file(shell: Shell, service: FakeService) -> None:
     """A trust file of another publisher: the release is refused, nothing is made."""
-    value = json.loads(shell.trust.read_bytes())
-    for number, provider in enumerate(value["providers"]):
-        provider["public_key"] = f"{number:02x}" * 32
-    shell.trust.write_text(json.dumps(value))
+    strangers = [make_person("One", "NL"), make_person("Two", "CA")]
+    other = Publisher(strangers, now=int(time.time()))
+    policy = replace(make_policy(), root=other.root)
+    shell.trust.write_bytes(policy_to_bytes(policy))
     shell("init", "--server", service.url, "--trust", shell.trust)
-    assert "0 of 2 jurisdictions" in shell("update", code=1)
+    assert "signatures" in shell("update", code=1)
     shell("add", shell.trust, code=2)
 
 
 def test_truncated_table(shell: Shell, service: FakeService) -> None:
     write_pictures(shell.photos, 1)
     shell("init", "--server", service.url, "--trust", shell.trust)
-    service.faults.cut_table_at = 700
-    assert "too early" in shell("update", code=1)
-    service.faults.cut_table_at = 0
+    service.faults.cut_shards_at = 700
+    assert "shard 0 " in shell("update", code=1)
+    service.faults.cut_shards_at = 0
     shell("update")
 
 
@@ -192,8 +194,8 @@ def test_service_that_is_not_there(
 
 def test_service_with_another_page(shell: Shell, service: FakeService) -> None:
     shell("init", "--server", service.url, "--trust", shell.trust)
-    service.faults.statuses = [404]
-    assert "status 404" in shell("update", code=3)
+    service.faults.statuses = [404, 404]  # no newer root, and no timestamp
+    assert "lacks a file" in shell("update", code=3)
 
 
 def test_refused_signature_and_policy(shell: Shell, service: FakeService) -> None:

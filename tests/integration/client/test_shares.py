@@ -20,8 +20,9 @@ from tests.unit.client.house import (
 )
 from veilmatch.client.sdk import Client
 from veilmatch.errors import TooFewSharesError
-from veilmatch.matching.match import Share, match_vouchers
+from veilmatch.matching.match import match_vouchers
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import Share
 from veilmatch.opening.case import open_account
 from veilmatch.voucher.voucher import layout_of, parse_voucher
 

@@ -16,7 +16,7 @@ from veilmatch.hazmat.signing import SigningKey
 from veilmatch.pictures.generate import generate_picture
 from veilmatch.release.calibration import Claim, smallest_min_shares
 from veilmatch.secret import SecretBytes
-from veilmatch.store.release_site import ReleaseSite
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.wire import to_canonical_json
 
 LISTED = [bytes([0x10 * (n % 16) + 3]) + n.to_bytes(8, "big") for n in range(60)]

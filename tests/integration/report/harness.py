@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import threading
 import time
@@ -13,7 +14,11 @@ from pathlib import Path
 
 import uvicorn
 
-from tests.unit.report.examples import CONTEXT, fit_draft
+from tests.unit.casework.house import House, opened
+from tests.unit.report.examples import CONTEXT, fit_details, fit_draft, fit_report
+from veilmatch.casework.after.progress import Progress
+from veilmatch.casework.after.reports import ReportPolicy, Reports
+from veilmatch.casework.after.source import CaseFacts, Described
 from veilmatch.report.check import check_report
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.reporting.settings import Credentials
@@ -21,6 +26,8 @@ from veilmatch.reporting.transport import NAME, CyberTipline
 from veilmatch.reportsim.book import Book
 from veilmatch.reportsim.faults import FaultPlan
 from veilmatch.reportsim.server import PASSWORD, USER, Simulator
+from veilmatch.review.exposure import ExposurePolicy
+from veilmatch.review.settings import ReviewPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
@@ -69,3 +76,41 @@ def queue_report(outbox: Outbox, key: bytes, file_count: int) -> None:
     """Queue a made-up report whose note is its key, so that the simulator's side can be told."""
     checked = check_report(fit_draft(key.hex(), file_count), CONTEXT)
     assert outbox.add(key, NAME, checked, contents_of(key, file_count), int(time.time()))
+
+
+class CaseSource:
+    """Describes a case by its id, so that the simulator's side can be told."""
+
+    def describe(self, facts: CaseFacts) -> Described:
+        count = len(facts.files)
+        details = tuple(fit_details() for _ in facts.files)
+        report = fit_report(facts.case_id.hex())
+        return Described(report, details, contents_of(facts.case_id, count))
+
+
+class DecidingHouse:
+    """Two people who confirm one case after the other, each with its report."""
+
+    def __init__(self, outbox: Outbox, folder: Path, rng: random.Random) -> None:
+        # Nobody really looks here: a budget would only end the test.
+        policy = ReviewPolicy(exposure=ExposurePolicy(budget=10**9, spell_s=10**9))
+        self.house = House(outbox.database, load_crypter(folder / "store.key"), policy)
+        self.house.after = Reports(self.house.desk, outbox, CaseSource(), policy=ReportPolicy(NAME))
+        self._rng = rng
+
+    def confirm(self, file_count: int) -> bytes:
+        """Open a case, have both confirm it. Returns its id, which is its report's key."""
+        self.house.now = int(time.time())
+        numbers = self._rng.sample(range(1, 40), file_count)
+        items = [opened(self._rng.getrandbits(60), picture) for picture in numbers]
+        case_id = self.house.open_case(*items, account=self._rng.randbytes(16))
+        self.house.confirm(case_id)
+        return case_id
+
+    def advance(self) -> int:
+        """Bring receipts into the log. Returns how many cases are reported now."""
+        return Progress(self.house.desk).run().reported
+
+    def states(self) -> dict[str, int]:
+        """Count the cases by state."""
+        return self.house.queue.count_waiting()

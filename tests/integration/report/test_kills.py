@@ -1,5 +1,8 @@
 """SIGKILL at random moments, a service that misbehaves at random: nothing lost, nothing doubled.
 
+From the decision on: two people confirm cases while workers are killed; every confirmed case ends
+as reported, with one finished report and one receipt that is an entry of the log.
+
 ``VEILMATCH_REPORT_KILLS`` sets the number of kills (300), ``VEILMATCH_REPORT_SEED`` the seed.
 """
 
@@ -18,17 +21,21 @@ from pathlib import Path
 import pytest
 
 from tests.integration.report.harness import (
+    DecidingHouse,
     contents_of,
     open_outbox,
-    queue_report,
     running_simulator,
 )
+from veilmatch.casework.measures.export import read_export
+from veilmatch.numbers.audit import audit_export
+from veilmatch.privatelog.log import PrivateLog
 from veilmatch.reporting.outbox import Outbox
 from veilmatch.reporting.reconcile import list_reports, reconcile
 from veilmatch.reporting.tables import State
 from veilmatch.reporting.transport import NAME
 from veilmatch.reportsim.book import BookedReport
 from veilmatch.reportsim.faults import FaultPlan
+from veilmatch.transparency.key import SignatureType, derive_signer
 
 KILLS = int(os.environ.get("VEILMATCH_REPORT_KILLS", "300"))
 SEED = int(os.environ.get("VEILMATCH_REPORT_SEED", "7"))
@@ -78,7 +85,11 @@ def _is_sent(outbox: Outbox) -> bool:
 
 
 def _kill_often(
-    pair: list[Workers], outbox: Outbox, rng: random.Random, confirmed: set[bytes]
+    pair: list[Workers],
+    outbox: Outbox,
+    house: DecidingHouse,
+    rng: random.Random,
+    confirmed: set[bytes],
 ) -> Counter[str]:
     """Kill ``KILLS`` workers, two at work side by side with leases of a second.
 
@@ -88,14 +99,14 @@ def _kill_often(
     for _ in range(0, KILLS, 2):
         waiting = [line for line in list_reports(outbox.database) if line.finished_at is None]
         if len(waiting) < 8:
-            key = rng.randbytes(16)
-            queue_report(outbox, key, FILE_COUNT)
-            confirmed.add(key)
+            confirmed.add(house.confirm(FILE_COUNT))
         children = [(workers, workers.start()) for workers in pair]
         rng.shuffle(children)
         for workers, child in children:
             time.sleep(rng.uniform(0, MAX_LIFE_S))
             workers.kill(child)
+        if rng.random() < 0.2:
+            house.advance()
         states.update(
             line.state.value for line in list_reports(outbox.database) if line.finished_at is None
         )
@@ -126,19 +137,34 @@ def _check_book(finished: list[BookedReport], confirmed: set[bytes]) -> None:
             assert (file.details.report_id, file.details.file_id) == (one.number, file_id)
 
 
+def _check_log(house: DecidingHouse, confirmed_count: int) -> None:
+    """Audit the private log: one finish receipt for each reported case, by its entries alone."""
+    desk = house.house.desk
+    signer = derive_signer("op.example/private", SignatureType.ED25519, bytes(32))
+    head = PrivateLog(desk.database, desk.crypter, desk.clock, signer).sign_head()
+    export = read_export(desk)
+    report = audit_export(export.to_lines(), [signer.key], [head])
+    assert report.exit_code == 0, report.to_json()
+    reported = [one for one in desk.log.read() if one.record.kind == "case.reported"]
+    assert len(reported) == confirmed_count
+
+
 @pytest.mark.faults
 def test_kills_lose_and_double_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng, confirmed = random.Random(SEED), set[bytes]()
     outbox = open_outbox(tmp_path)
+    house = DecidingHouse(outbox, tmp_path, rng)
     with running_simulator(FaultPlan(FAULT_RATE, seed=SEED)) as site:
         pair = [Workers(tmp_path, site.address) for _ in range(2)]
         try:
-            states = _kill_often(pair, outbox, rng, confirmed)
+            states = _kill_often(pair, outbox, house, rng, confirmed)
             _drain(pair[0], outbox)
         finally:
             for workers in pair:
                 workers.stop()
         book = site.simulator.book
+        house.advance()
+        states_of_cases = house.states()
         found = reconcile(outbox.database, NAME, confirmed)
         openings = sum(line.open_count for line in list_reports(outbox.database))
         with capsys.disabled():
@@ -147,10 +173,12 @@ def test_kills_lose_and_double_nothing(tmp_path: Path, capsys: pytest.CaptureFix
                 f"{found.receipt_count} receipts, {len(found.discrepancies)} discrepancies; "
                 f"{openings} openings, {book.counts()}, "
                 f"faults {sum(site.simulator.plan.counts.values())}; "
-                f"unfinished at kills {dict(states)}"
+                f"unfinished at kills {dict(states)}; cases {states_of_cases}"
             )
         assert _is_sent(outbox), [line.state for line in list_reports(outbox.database)]
         assert found.agrees, found.discrepancies
+        assert states_of_cases == {"reported": len(confirmed)}
+        _check_log(house, len(confirmed))
         assert found.receipt_count == len(confirmed) == len(book.finished)
         numbers = {line.report_number for line in list_reports(outbox.database)}
         assert numbers == set(book.finished)

@@ -18,9 +18,9 @@ from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import Worker
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
-from veilmatch.store.release_site import ReleaseSite
 from veilmatch.workstore.work_store import WorkStore
 
 

@@ -11,16 +11,15 @@ from pathlib import Path
 import pytest
 
 from tests.integration.service.processes import Service
+from tests.publishing import begin_site, publish_release, sign_staged, stage_release
 from tests.unit.cli.conftest import Refused, refused, snapshot
-from veilmatch.cli.key_files import load_provider_key
 from veilmatch.cli.main import run
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.jobs.key_provider import FileKeyProvider
-from veilmatch.release.approval import sign_approval
 from veilmatch.release.manifest import HashAlgorithm, Parameters
 from veilmatch.release.publish import ReleaseRequest, build_release
-from veilmatch.store.release_site import ReleaseSite
+from veilmatch.site.release_site import ReleaseSite
 
 __all__ = ["refused"]  # a fixture of the commands' tests
 
@@ -38,12 +37,8 @@ class Stage:
     def state(self) -> str:
         return str(self.folder / "device.db")
 
-    @property
-    def site(self) -> ReleaseSite:
-        return ReleaseSite(self.folder / "site")
-
-    def file(self, name: str) -> Path:
-        return self.site.release_folder(self.site.read_current().release_id) / name
+    def begin(self) -> None:
+        begin_site(self.folder, _ORGANISATIONS)
 
     def build(self) -> None:
         options = [part for j in _ORGANISATIONS for part in ("--list", self.folder / f"{j}.list")]
@@ -51,13 +46,13 @@ class Stage:
             part for j in _ORGANISATIONS for part in ("--provider", self.folder / f"{j}.json")
         ]
         options += ["--site", self.folder / "site", "--secrets", self.folder / "secrets"]
-        options += ["--policy", self.folder / "trust.json"]
         assert run(["build", *map(str, options)]) == 0
 
-    def approve(self) -> None:
-        for j in _ORGANISATIONS:
-            key, site = str(self.folder / f"{j}.key"), str(self.folder / "site")
-            assert run(["provider", "approve", "--key", key, "--site", site]) == 0
+    def publish(self) -> None:
+        publish_release(self.folder, _ORGANISATIONS)
+
+    def public(self, pattern: str) -> list[Path]:
+        return sorted((self.folder / "site" / "public").glob(pattern))
 
     def init(self, trust: str = "trust.json") -> None:
         arguments = ["--server", self.service.address, "--trust", str(self.folder / trust)]
@@ -91,12 +86,13 @@ def _make_providers(folder: Path, names: tuple[str, ...]) -> None:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    """A published and approved release, served."""
+    """A published release, served."""
     _make_providers(tmp_path, _ORGANISATIONS)
     site, data, log = tmp_path / "site", tmp_path / "data", tmp_path / "serve.log"
     built = Stage(tmp_path, None)  # type: ignore[arg-type]  # not served yet
+    built.begin()
     built.build()
-    built.approve()
+    built.publish()
     with Service(data, site, log) as service:
         yield Stage(tmp_path, service.wait())
 
@@ -113,52 +109,58 @@ def test_good_release_is_taken(stage: Stage) -> None:
 
 def test_changed_files_are_refused(stage: Stage, refused: Refused) -> None:
     stage.init()
-    for name, field in [
-        ("table.bin", b""),
-        ("manifest.json", b'"table_nonce":"'),
-        ("manifest.json", b'"knowledge":"'),
-        ("approvals.json", b'"signature":"'),
-    ]:
-        path = stage.file(name)
+    paths = [one for pattern in ("targets/*", "shards/*") for one in stage.public(pattern)]
+    paths += stage.public("metadata/*.targets.json") + stage.public("metadata/timestamp.json")
+    assert len(paths) == 7
+    for path in paths:
         good = path.read_bytes()
-        place = good.rindex(field) + len(field) if field else len(good) // 2
         bad = bytearray(good)
-        bad[place] = (ord("1") if bad[place] == ord("0") else ord("0")) if field else bad[place] ^ 1
-        path.write_bytes(bad)
-        refused(_update(stage), 1)
+        bad[len(good) // 2] ^= 1
+        for data in (bytes(bad), good[:-1], b""):
+            path.write_bytes(data)
+            code = run(_update(stage))
+            assert code in (1, 2)
+            refused(_update(stage), code)
         path.write_bytes(good)
     assert run(_update(stage)) == 0, "and the good one is taken after all"
 
 
 def test_truncated_table_is_refused(stage: Stage, refused: Refused) -> None:
     stage.init()
-    path, releases = stage.file("table.bin"), stage.folder / "device.db.releases"
+    (path,) = stage.public("shards/*")
     good = path.read_bytes()
     for cut in (0, 10, -32, -1):
         path.write_bytes(good[:cut])
         refused(_update(stage), 1)
-        assert not any(one.name == "table.bin" for one in releases.rglob("*"))
 
 
-def test_release_that_nobody_approved_is_refused(stage: Stage, refused: Refused) -> None:
+def test_release_that_nobody_signed_is_not_published(stage: Stage, refused: Refused) -> None:
     stage.init()
     assert run(_update(stage)) == 0
     kept = snapshot(stage.folder / "device.db.releases")
     stage.build()
-    refused(_update(stage), 1)
-    left = snapshot(stage.folder / "device.db.releases")
-    assert kept.items() <= left.items(), "the release in use stays"
-    stage.approve()
+    stage_release(stage.folder, _ORGANISATIONS)
+    publish = ["release", "publish", "--site", str(stage.folder / "site")]
+    publish += ["--online-key", str(stage.folder / "online.key")]
+    refused(publish, 1)
+    sign_staged(stage.folder, ["NL"], "targets")
+    refused(publish, 1)
     assert run(_update(stage)) == 0
+    assert snapshot(stage.folder / "device.db.releases") == kept, "the release in use stays"
+    sign_staged(stage.folder, ["CA"], "targets")
+    assert run(publish) == 0
+    assert run(_update(stage)) == 0
+    assert snapshot(stage.folder / "device.db.releases") != kept
 
 
 def test_older_release_is_refused(stage: Stage, refused: Refused) -> None:
     stage.init()
-    old = stage.site.folder.joinpath("current.json").read_bytes()
+    (path,) = stage.public("metadata/timestamp.json")
+    old = path.read_bytes()
     stage.build()
-    stage.approve()
+    stage.publish()
     assert run(_update(stage)) == 0
-    stage.site.folder.joinpath("current.json").write_bytes(old)
+    path.write_bytes(old)
     refused(_update(stage), 1)
 
 
@@ -167,7 +169,7 @@ def test_release_of_strangers_is_refused(stage: Stage, refused: Refused) -> None
     strangers.mkdir()
     _make_providers(strangers, _ORGANISATIONS)
     other = Stage(strangers, stage.service)
-    other.build()
+    other.begin()
     stage.init("strangers/trust.json")
     refused(_update(stage), 1)
 
@@ -180,10 +182,8 @@ def test_expired_release_is_refused(stage: Stage, refused: Refused) -> None:
     request = ReleaseRequest(2, long_ago, 86_400, algorithm, Parameters(), expansion=20.0)
     built = build_release(lists, request)
     FileKeyProvider(stage.folder / "secrets").save(built.secret)
-    stage.site.write_release(built.manifest, built.table, built.release_id)
-    for j in _ORGANISATIONS:
-        _, key = load_provider_key(stage.folder / f"{j}.key")
-        stage.site.add_approval(built.release_id, sign_approval(key, built.release_id))
+    ReleaseSite(stage.folder / "site").write_release(built.manifest, built.table, built.release_id)
+    stage.publish()
     stage.init()
     errors = refused(_update(stage), 1)
     assert "expired" in errors

@@ -95,7 +95,8 @@ def test_release_published_later_is_noticed(tmp_path_factory: pytest.TempPathFac
             while statuses == {409}:  # for less than two seconds
                 statuses = {http.post("/v1/vouchers", content=body).status_code}
             assert statuses == {204}
-            assert http.get("/v1/release").json()["epoch"] == 2
+            stamp = http.get("/v1/releases/metadata/timestamp.json")
+            assert stamp.json()["signed"]["version"] == 2
 
 
 # --- refusals ---------------------------------------------------------------------------------
@@ -220,10 +221,16 @@ def test_voucher_of_another_release_than_its_batch(http: httpx.Client, world: Wo
         "/",
         "/v1",
         "/v1/vouchers/",
-        "/v1/release/x",
-        "/v1/releases/00/manifest.json",
-        "/v1/releases/" + "0" * 64 + "/manifest.json",
-        "/v1/releases/" + "A" * 64 + "/table.bin",
+        "/v1/release",
+        "/v1/releases",
+        "/v1/releases/",
+        "/v1/releases/metadata",
+        "/v1/releases/metadata/0.root.json",
+        "/v1/releases/metadata/99.root.json",
+        "/v1/releases/targets/" + "0" * 64 + ".manifest.json",
+        "/v1/releases/shards/" + "A" * 64,
+        "/v1/releases/staged/targets.json",
+        "/v1/releases/current.json",
         "/v1/releases/../../store.sqlite",
         "/v1/releases/%2e%2e/%2e%2e",
         "/v1/releases/.../..%2f..%2fstore.key",
@@ -235,6 +242,8 @@ def test_nothing_there(http: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("name", ["store.key", "..", ".manifest.json.tmp", "manifest.json/", "x"])
 def test_only_the_public_files_are_served(http: httpx.Client, world: World, name: str) -> None:
+    for folder in ("metadata", "targets", "shards", f"log/{'0' * 16}/tile"):
+        _expect(http.get(f"/v1/releases/{folder}/{name}"), problems.NOT_FOUND)
     answer = http.get(f"/v1/releases/{world.current.release_id.hex()}/{name}")
     _expect(answer, problems.NOT_FOUND)
 
@@ -245,7 +254,7 @@ def test_only_the_public_files_are_served(http: httpx.Client, world: World, name
         ("GET", "/v1/vouchers", "DELETE, POST"),
         ("PUT", "/v1/vouchers", "DELETE, POST"),
         ("PATCH", "/v1/vouchers", "DELETE, POST"),
-        ("POST", "/v1/release", "GET, HEAD"),
+        ("POST", "/v1/releases/metadata/timestamp.json", "GET, HEAD"),
         ("DELETE", "/healthz", "GET, HEAD"),
     ],
 )
@@ -309,31 +318,31 @@ def test_what_is_no_http_ends_and_hurts_nobody(
 
 
 def test_release_files_are_served_whole(http: httpx.Client, world: World) -> None:
-    release = world.current
-    folder = world.site / "releases" / release.release_id.hex()
-    current = http.get("/v1/release")
-    assert current.json() == {"release_id": release.release_id.hex(), "epoch": 2}
-    assert current.headers["Cache-Control"] == "no-cache"
-    for name in ("manifest.json", "table.bin", "approvals.json"):
-        answer = http.get(f"/v1/releases/{release.release_id.hex()}/{name}")
-        assert answer.status_code == 200
-        assert answer.content == (folder / name).read_bytes()
+    """Every public file, with the word for caches: only the timestamp ever changes."""
+    public = world.site / "public"
+    names = [path.relative_to(public).as_posix() for path in public.rglob("*") if path.is_file()]
+    assert {name.split("/")[0] for name in names} == {"metadata", "targets", "shards", "log"}
+    for name in names:
+        answer = http.get(f"/v1/releases/{name}")
+        assert answer.status_code == 200, name
+        assert answer.content == (public / name).read_bytes()
+        cached = answer.headers["Cache-Control"]
+        assert cached == ("no-cache" if "timestamp" in name else _FOR_EVER)
 
 
-def test_ranges_of_the_table(http: httpx.Client, world: World) -> None:
-    release = world.current
-    path = f"/v1/releases/{release.release_id.hex()}/table.bin"
-    whole = http.get(path).content
+def test_ranges_of_a_shard(http: httpx.Client, world: World) -> None:
+    path = next(iter(sorted((world.site / "public" / "shards").iterdir())))
+    whole = http.get(f"/v1/releases/shards/{path.name}").content
     for start, end in [(0, 9), (100, len(whole) - 1), (len(whole) - 1, len(whole) - 1)]:
-        answer = http.get(path, headers={"Range": f"bytes={start}-{end}"})
+        answer = http.get(
+            f"/v1/releases/shards/{path.name}", headers={"Range": f"bytes={start}-{end}"}
+        )
         assert answer.status_code == 206
         assert answer.content == whole[start : end + 1]
         assert answer.headers["Content-Range"] == f"bytes {start}-{end}/{len(whole)}"
-    rest = http.get(path, headers={"Range": "bytes=100-"})
-    assert rest.content == whole[100:]
-    beyond = http.get(path, headers={"Range": f"bytes={len(whole)}-"})
-    assert beyond.status_code == 416
 
+
+_FOR_EVER = "public, max-age=31536000, immutable"
 
 # --- nothing private --------------------------------------------------------------------------
 

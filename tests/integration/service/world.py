@@ -9,18 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.publication import SHARD_LEN, Publisher, make_person, table_file
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.hash_list import HashList, parse_hash_list, sign_hash_list
-from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.ingest.accept import AcceptedBatch, accept_vouchers
 from veilmatch.jobs.key_provider import FileKeyProvider
-from veilmatch.release.approval import approvals_to_bytes, sign_approval
 from veilmatch.release.manifest import HashAlgorithm, Parameters
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
-from veilmatch.release.trusted_release import TrustedRelease, TrustPolicy, verify_release
+from veilmatch.release.trusted_release import (
+    TrustedRelease,
+    TrustPolicy,
+    verify_announcement,
+    verify_release,
+)
 from veilmatch.secret import SecretBytes
-from veilmatch.store.release_site import ReleaseSite
+from veilmatch.site.release_site import PUBLIC, ReleaseSite
 from veilmatch.voucher.account_secret import AccountSecret
 from veilmatch.voucher.asset import Kind
 from veilmatch.voucher.associated_data import AssociatedData
@@ -37,6 +41,7 @@ SMALL = Parameters(min_shares=4, dhf_width=8, delta_max=3, ad_len=512)
 PREFIX = bytes([1]) + (256).to_bytes(2, "big")
 PREPROCESSING = {"made": "up"}
 DERIVATIVE = b"a made-up derivative"
+PEOPLE = [make_person(f"Provider {j}", j) for j in ("NL", "CA")]
 
 
 @dataclass(frozen=True)
@@ -69,46 +74,38 @@ class World:
     site: Path
     secrets: Path
     releases: list[Published] = field(default_factory=list)
+    publisher: Publisher = field(default_factory=lambda: Publisher(PEOPLE, now=int(time.time())))
 
     @property
     def current(self) -> Published:
         return self.releases[-1]
 
     def publish(self, parameters: Parameters = SMALL, hash_count: int = 40) -> Published:
-        """Build, approve and publish one more release."""
+        """Build, sign and publish one more release."""
         now = int(time.time())
-        keys = [SigningKey(SecretBytes.generate()) for _ in range(2)]
-        providers = [
-            HashProvider(f"Provider {j}", j, key.public_key)
-            for key, j in zip(keys, ("NL", "CA"), strict=True)
-        ]
         hashes = tuple(os.urandom(32) for _ in range(hash_count))
         lists = [
             parse_hash_list(sign_hash_list(provider, key, "pdq", 256, hashes))
-            for provider, key in zip(providers, keys, strict=True)
+            for provider, key in PEOPLE
         ]
         algorithm = HashAlgorithm("pdq", 1, 256, dict(PREPROCESSING))
         epoch = len(self.releases) + 1
         request = ReleaseRequest(epoch, now, 86_400, algorithm, parameters)
         built = _build(lists, request)
-        approvals = [sign_approval(key, built.release_id) for key in keys]
-        trusted = verify_release(
-            built.manifest.to_bytes(),
-            built.table.header() + built.table.rows.tobytes(),
-            approvals_to_bytes(approvals),
-            TrustPolicy(
-                tuple(providers),
-                "pdq",
-                dict(PREPROCESSING),
-                min_shares_floor=parameters.min_shares,
-            ),
-            now=now,
+        self.publisher.now = now
+        policy = TrustPolicy(
+            self.publisher.root,
+            self.publisher.log.policy,
+            "pdq",
+            dict(PREPROCESSING),
+            min_shares_floor=parameters.min_shares,
         )
+        announced = verify_announcement(self.publisher.publish(built), policy, now=now)
+        trusted = verify_release(announced, table_file(built))
         FileKeyProvider(self.secrets).save(built.secret)
         site = ReleaseSite(self.site)
-        site.write_release(built.manifest, built.table, built.release_id)
-        for approval in approvals:
-            site.add_approval(built.release_id, approval)
+        site.write_release(built.manifest, built.table, built.release_id, shard_len=SHARD_LEN)
+        self.publisher.write(self.site / PUBLIC)
         published = Published(built, trusted, hashes)
         self.releases.append(published)
         return published

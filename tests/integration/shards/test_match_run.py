@@ -12,7 +12,8 @@ from tests.integration.shards.table_driver import open_parts
 from veilmatch.errors import ConfigError, EncodingError
 from veilmatch.jobs import match_run
 from veilmatch.jobs.match_run import EngineMatcher, match_order
-from veilmatch.matching.match import MatchOutcome, match_vouchers
+from veilmatch.matching.match import match_vouchers
+from veilmatch.matching.share import MatchOutcome
 from veilmatch.shards.engine import Engine, EngineSettings, open_engine
 from veilmatch.voucher.asset import Kind
 from veilmatch.voucher.voucher import layout_of, parse_voucher

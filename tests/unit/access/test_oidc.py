@@ -13,7 +13,8 @@ from joserfc.jwk import ECKey, OctKey
 
 from tests.simulators.issuer import CLIENT, REDIRECT, SECRET, Issuer
 from tests.unit.access.conftest import kinds
-from veilmatch.access.login.oidc import OidcLogins, OidcSettings
+from veilmatch.access.login.oidc import OidcLogins
+from veilmatch.access.login.sites import OidcSettings
 from veilmatch.access.operators import NewOperator, Operators
 from veilmatch.access.roles import Role
 from veilmatch.access.sessions import Sessions

@@ -8,8 +8,9 @@ import pytest
 
 from tests.simulators.authenticator import USER_PRESENT, Authenticator
 from tests.unit.access.conftest import PASSWORD, Clock, kinds
-from veilmatch.access.login.passkeys import FRESH_S, Passkeys, PasskeySite
+from veilmatch.access.login.passkeys import FRESH_S, Passkeys
 from veilmatch.access.login.password import Logins
+from veilmatch.access.login.sites import PasskeySite
 from veilmatch.access.operators import NewOperator, Operators
 from veilmatch.access.roles import STEP_UP_MAX_AGE_S, Role, require_step_up
 from veilmatch.access.sessions import Sessions

@@ -16,7 +16,7 @@ from veilmatch.casework.decisions import AfterConfirming, Decisions
 from veilmatch.casework.history import Desk
 from veilmatch.casework.queue import Queue
 from veilmatch.casework.viewing import FetchOriginal, Viewing
-from veilmatch.matching.match import Share
+from veilmatch.matching.share import Share
 from veilmatch.opening.case import Opening
 from veilmatch.opening.unseal import OpenedItem
 from veilmatch.pictures.generate import generate_picture

@@ -24,7 +24,7 @@ from veilmatch.liststore.exchange.outbox import Outbox as FeedbackOutbox
 from veilmatch.liststore.list_folder import ListFolder
 from veilmatch.liststore.promotion import promote
 from veilmatch.liststore.staging import ImportOptions, stage_import
-from veilmatch.matching.match import Share
+from veilmatch.matching.share import Share
 from veilmatch.opening.unseal import OpenedItem
 from veilmatch.review.decision import AppealOutcome, Outcome
 from veilmatch.review.states import CaseState

@@ -30,6 +30,7 @@ from veilmatch.review.decision import Classification, Judgement, Mark, Outcome, 
 from veilmatch.review.settings import ReviewPolicy
 from veilmatch.review.states import TRANSITIONS, CaseState
 from veilmatch.store import schema
+from veilmatch.voucher.associated_data import pack_associated_data
 
 OTHER = Classification(Scheme.PLAIN, "other")
 
@@ -99,7 +100,8 @@ def test_notes_are_sealed_and_their_digest_is_in_the_log(house: House) -> None:
         row = connection.execute(select(case_decision)).one()
     assert b"colleague" not in row.judgement_body
     said = house.desk.log.read()[-1].record.detail
-    assert (said["outcome"], said["round"], said["took_s"]) == ("confirm", 1, 60)
+    assert (said["outcome"], said["round"]) == ("confirm", 1)
+    assert said["decided_at"] == house.now == int(str(said["claimed_at"])) + 60
 
 
 def test_new_matches_go_to_the_open_case_and_later_ones_to_a_new_one(house: House) -> None:
@@ -289,3 +291,27 @@ def test_an_account_has_one_open_case(house: House) -> None:
     values = {"case_id": b"x" * 16, "account": b"a" * 16, "state": "opened", "opened_day": 1}
     assert not _try(house, insert(schema.case_file).values(**values))
     assert _try(house, insert(schema.case_file).values(**{**values, "state": "ended"}))
+
+
+def test_a_case_of_version_0_1_is_adopted(house: House) -> None:
+    case_id, asset_id = b"o" * 16, (1).to_bytes(16, "big")
+    packed = pack_associated_data(opened(1).data)
+    sealed = house.crypter.seal(packed, "case_item", case_id + asset_id, "item")
+    with house.database.transaction() as connection:
+        connection.execute(
+            insert(schema.case_file).values(
+                case_id=case_id, account=b"a" * 16, state="opened", opened_day=1
+            )
+        )
+        connection.execute(
+            insert(schema.case_item).values(
+                case_id=case_id, asset_id=asset_id, sealed_item=sealed, second_hash_agrees=None
+            )
+        )
+    assert house.store.adopt() == 1
+    assert house.store.adopt() == 0
+    (case,) = house.store.list_cases()
+    assert (case.case_id, case.state, case.item_count) == (case_id, "opened", 1)
+    assert house.store.read_items(case_id)[0].derivative == jpeg(1)
+    house.store.save_opening(b"a" * 16, _opening(1, 2), house.now, [True, True])
+    house.confirm(case_id)

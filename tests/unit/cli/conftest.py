@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.publishing import begin_site, publish_release
 from veilmatch.cli.main import run
 
+SIGNERS = ("one", "two")
 Arguments = list[str]
 
 
@@ -45,10 +47,9 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Kit:
     _make_list(folder, "two", "CA", common)
     _make_list(folder, "three", "NL", common)
     _make_list(folder, "strange", "DE", [os.urandom(32).hex() for _ in range(3)])
+    begin_site(folder, SIGNERS)
     assert run(_words(build_arguments(folder))) == 0
-    for name in ("one", "two"):
-        key, site = str(folder / f"{name}.key"), str(folder / "site")
-        assert run(["provider", "approve", "--key", key, "--site", site]) == 0
+    publish_release(folder, SIGNERS)
     (folder / "garbage").write_bytes(b"\x00\xff garbage {[" * 20)
     (folder / "garbage.csv").write_bytes(b'\xff\xfe"')
     (folder / "garbage.jsonl").write_bytes(b"{]\n")
@@ -62,7 +63,6 @@ def build_arguments(folder: Path) -> str:
     return (
         f"build --list {folder}/one.list --list {folder}/two.list --provider {folder}/one.json"
         f" --provider {folder}/two.json --site {folder}/site --secrets {folder}/secrets"
-        f" --policy {folder}/trust.json"
     )
 
 

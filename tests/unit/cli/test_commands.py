@@ -149,15 +149,6 @@ def test_build_tries_other_nonces_for_a_short_list(
     refused([str(one) for one in command], 2)
 
 
-def test_approving_twice_changes_nothing(own_kit: Kit) -> None:
-    (path,) = own_kit.path("site").rglob("approvals.json")
-    before = json.loads(path.read_bytes())
-    key, site = str(own_kit.path("one.key")), str(own_kit.path("site"))
-    assert run(["provider", "approve", "--key", key, "--site", site]) == 0
-    after = json.loads(path.read_bytes())
-    assert sorted(map(str, after["approvals"])) == sorted(map(str, before["approvals"]))
-
-
 def test_doctor(capfd: Captured) -> None:
     facts = _json(capfd, "doctor")
     assert facts["server_installed"] is True

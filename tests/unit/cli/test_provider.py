@@ -1,4 +1,4 @@
-"""``veilmatch provider``: keys in files and modules, attest, inspect, approve, certify."""
+"""``veilmatch provider``: keys in files and modules, attest, inspect, certify; before signing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from tests.hardware import PIN, Token
 from tests.hardware_fixtures import soft_hsm, token
-from tests.unit.cli.conftest import Kit, Refused
+from tests.publishing import stage_release
+from tests.unit.cli.conftest import SIGNERS, Kit, Refused
 from veilmatch.cli.key_files import load_provider_key, open_provider_key
 from veilmatch.cli.main import run
 from veilmatch.hashlist.hash_list import parse_hash_list
@@ -18,7 +19,7 @@ from veilmatch.hashlist.provider import parse_provider
 from veilmatch.hashlist.statement import party_key, read_attested_list
 from veilmatch.hashlist.tuf_signer import ProviderSigner
 from veilmatch.hsm.uri import parse_pkcs11_uri
-from veilmatch.store.release_site import ReleaseSite
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.transparency.entries.entry import EntryKind, parse_statement
 from veilmatch.transparency.entries.envelope import parse_envelope, verify_envelope
 
@@ -101,7 +102,9 @@ def test_another_list_than_the_one_handed_over_is_not_approved(
     k = own_kit.folder
     newer = ["--key", k / "one.key", "--hashes", k / "two.csv", "--out", k / "newer.list"]
     assert _run("provider", "list", *newer, "--algorithm", "pdq") == 0
-    before = next(own_kit.path("site").rglob("approvals.json")).read_bytes()
+    stage_release(k, SIGNERS)
+    staged = k / "site" / "staged" / "targets.json"
+    before = staged.read_bytes()
     words = [
         "--key",
         str(k / "one.key"),
@@ -110,17 +113,19 @@ def test_another_list_than_the_one_handed_over_is_not_approved(
         "--list",
         str(k / "newer.list"),
     ]
-    said = refused(["provider", "approve", *words], 1)
+    sign = ["release", "sign", str(staged), *words[:2], *words[4:]]
+    said = refused(sign, 1)
     assert "another list" in said
     certify = ["provider", "certify", *words, "--method", "two analysts", "--out", str(k / "c")]
     refused(certify, 1)
     assert not (k / "c").exists()
-    assert next(own_kit.path("site").rglob("approvals.json")).read_bytes() == before
+    assert staged.read_bytes() == before
 
 
-def test_a_provider_without_a_list_in_it_approves_nothing(kit: Kit, refused: Refused) -> None:
-    words = ["--key", str(kit.path("strange.key")), "--site", str(kit.path("site"))]
-    refused(["provider", "approve", *words], 1)
+def test_a_provider_without_a_list_in_it_signs_nothing(own_kit: Kit, refused: Refused) -> None:
+    stage_release(own_kit.folder, SIGNERS)
+    staged = str(own_kit.path("site") / "staged" / "targets.json")
+    refused(["release", "sign", staged, "--key", str(own_kit.path("strange.key"))], 1)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +139,8 @@ def test_a_provider_without_a_list_in_it_approves_nothing(kit: Kit, refused: Ref
 def test_damage_is_told_at_its_number(
     own_kit: Kit, capfd: Captured, change: str, passed: int, error: str
 ) -> None:
-    manifest = next(own_kit.path("site").rglob("manifest.json"))
-    table = next(own_kit.path("site").rglob("table.bin"))
+    manifest = next(own_kit.path("site").glob("releases/*/manifest.json"))
+    table = next(own_kit.path("site").glob("public/shards/*"))
     if change == "manifest form":
         manifest.write_bytes(manifest.read_bytes() + b"\n")
     if change == "row":
@@ -177,16 +182,19 @@ def test_certify(kit: Kit, tmp_path: Path, capfd: Captured) -> None:
     assert statement.subjects[0].sha256 == listed.commitment
 
 
-def test_refusals(kit: Kit, tmp_path: Path, refused: Refused) -> None:
+def test_refusals(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
+    kit = own_kit
+    stage_release(kit.folder, SIGNERS)
+    sign = ["release", "sign", str(kit.path("site") / "staged" / "targets.json")]
     site, key = ["--site", str(kit.path("site"))], ["--key", str(kit.path("one.key"))]
     out = ["--out", str(tmp_path / "x")]
     lists = ["--list", str(kit.path("one.list"))]
     refused(["provider", "certify", *key, *site, "--method", "m", *out], 2)
     refused(["provider", "certify", *key, *site, *lists, "--method", "", *out], 2)
     garbage = ["--attestation", str(kit.path("garbage"))]
-    refused(["provider", "approve", *key, *site, *lists, *garbage], 2)
-    refused(["provider", "approve", *key, *site, *garbage], 2)
-    refused(["provider", "approve", *key, *site, "--list", str(kit.path("two.list"))], 1)
+    refused([*sign, *key, *lists, *garbage], 2)
+    refused([*sign, *key, *garbage], 2)
+    refused([*sign, *key, "--list", str(kit.path("two.list"))], 1)
     refused(["provider", "inspect", *site, *lists], 2)
     refused(["provider", "inspect", "--site", str(tmp_path)], 2)
     refused(["provider", "inspect", *site, "--provider", str(kit.path("garbage"))], 2)
@@ -194,7 +202,7 @@ def test_refusals(kit: Kit, tmp_path: Path, refused: Refused) -> None:
     refused(["provider", "keygen", *who, "--existing"], 2)
     refused(["provider", "keygen", *who, "--pkcs11", "pkcs11:token=x"], 2)
     refused(["provider", "keygen", *who, "--pkcs11", "pkcs11:?pin-value=1234"], 2)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [own_kit.folder]
 
 
 # --- with a hardware module -------------------------------------------------------------------
@@ -220,7 +228,13 @@ def test_a_key_in_a_module_signs_everything(own_kit: Kit, token: Token, capfd: C
     attest = ["--list", k / "hard.list", "--key", key, "--out", k / "hard.attestation"]
     assert _run("provider", "attest", *attest) == 0
     site = ["--key", key, "--site", k / "site", "--attestation", k / "hard.attestation"]
-    assert _run("provider", "approve", *site) == 0
+    online = ["--online-key", k / "new.key", "--site", k / "fresh"]
+    providers = ["--provider", k / "hardware.json", "--provider", k / "two.json"]
+    assert _run("release", "init", *online, *providers) == 0
+    root = k / "fresh" / "staged" / "root.json"
+    for who in (key, k / "two.key"):
+        assert _run("release", "sign", root, "--key", who) == 0
+    assert _run("release", "publish", *online) == 0
     certificate = ["--method", "two analysts", "--out", k / "hard.certificate"]
     assert _run("provider", "certify", *site, *certificate) == 0
     said = _json(capfd, "log", "attest", *attest)
@@ -262,11 +276,12 @@ def test_a_module_without_its_key_or_pin(token: Token, tmp_path: Path, refused: 
     ):
         parse_pkcs11_uri(text)
         key.write_text(json.dumps({**value, "pkcs11": text}))
-        site = ["--site", str(tmp_path), "--list", str(tmp_path / "x")]
-        said = refused(["provider", "approve", "--key", str(key), *site], code)
+        site = ["--site", str(tmp_path), "--list", str(tmp_path / "x"), "--method", "m"]
+        site += ["--out", str(tmp_path / "z")]
+        said = refused(["provider", "certify", "--key", str(key), *site], code)
         assert PIN not in said
     key.write_text(json.dumps({**value, "public_key": "11" * 32}))
-    refused(["provider", "approve", "--key", str(key), "--site", str(tmp_path)], 1)
+    refused(["provider", "certify", "--key", str(key), *site], 1)
 
 
 def test_a_file_key_is_not_taken_from_a_reference(token: Token, tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.conftest import Arguments, Kit, Refused, snapshot
+from tests.publishing import stage_release
+from tests.unit.cli.conftest import SIGNERS, Arguments, Kit, Refused, snapshot
+from veilmatch.cli.main import run
 
 _BUILD = "build --provider K/one.json --provider K/two.json --site T/site --secrets T/secrets"
 _LISTS = "--list K/one.list --list K/two.list"
+_INIT = "release init --site T/site --online-key T/online.key"
 _SERVE = "serve --data T/data --site K/site --port 0"
 _INIT = "client init --server http://127.0.0.1:1 --state T/state.db"
 
@@ -107,14 +110,52 @@ CASES: dict[str, tuple[str, int]] = {
     "build, second list is garbage": (f"{_BUILD} {_LISTS} --second-list K/garbage", 2),
     "build, second list of one jurisdiction": (f"{_BUILD} {_LISTS} --second-list K/one.list", 1),
     "build, probes 17": (f"{_BUILD} {_LISTS} --probes 17", 2),
-    "build, policy is a folder": (f"{_BUILD} {_LISTS} --policy K/folder", 2),
-    # provider approve
-    "approve, site missing": ("provider approve --key K/one.key --site T/x", 2),
-    "approve, site is a file": ("provider approve --key K/one.key --site K/garbage", 3),
-    "approve, key missing": ("provider approve --key T/x --site K/site", 2),
-    "approve, key is garbage": ("provider approve --key K/garbage --site K/site", 2),
     # serve
     "serve without options": ("serve", 2),
+    "release init, one jurisdiction": (
+        f"{_INIT} --provider K/one.json --provider K/three.json",
+        2,
+    ),
+    "release init, provider twice": (f"{_INIT} --provider K/one.json --provider K/one.json", 2),
+    "release init, no key": (f"{_INIT} --provider K/one.key --provider K/two.json", 2),
+    "release init, threshold 3": (
+        f"{_INIT} --provider K/one.json --provider K/two.json --threshold 3",
+        2,
+    ),
+    "release init, root there": (
+        "release init --site K/site --online-key K/online.key --provider K/one.json"
+        " --provider K/two.json",
+        2,
+    ),
+    "release rotate, no root": (
+        "release rotate --site T/x --online-key K/online.key --provider K/one.json",
+        2,
+    ),
+    "release stage, no site": ("release stage --site T/x --log K/log --policy K/log.policy", 2),
+    "release stage, no log": ("release stage --site K/site --log T/x --policy K/log.policy", 2),
+    "release stage, policy is garbage": (
+        "release stage --site K/site --log K/log --policy K/garbage",
+        2,
+    ),
+    "release sign, nothing staged": (
+        "release sign K/site/staged/targets.json --key K/one.key",
+        2,
+    ),
+    "release sign, garbage": ("release sign K/garbage --key K/one.key", 2),
+    "release collect, garbage": ("release collect K/garbage --site K/site", 2),
+    "release publish, nothing staged": (
+        "release publish --site K/site --online-key K/online.key",
+        2,
+    ),
+    "release publish, key is garbage": ("release publish --site K/site --online-key K/garbage", 2),
+    "release refresh, no site": ("release refresh --site T/x --online-key K/online.key", 2),
+    "release refresh, key missing": ("release refresh --site K/site --online-key T/x", 2),
+    "release show, no site": ("release show --site T/x", 2),
+    "release trust, no root": ("release trust --site T/x --log-policy K/log.policy --out T/o", 2),
+    "release trust, other hash": (
+        "release trust --site K/site --log-policy K/log.policy --out T/o --algorithm md5",
+        2,
+    ),
     "serve, site missing": ("serve --data T/data --site T/x --port 0", 2),
     "serve, data is a file": ("serve --data K/garbage --site K/site --port 0", 3),
     "serve, port -1": ("serve --data T/data --site K/site --port -1", 2),
@@ -253,13 +294,17 @@ def _tampered_key(data: bytes) -> list[bytes]:
     return [b"", b"{}", b"[]", data[:-20], other, bytes(swapped), data + b"x", data * 30]
 
 
+_SIGN = "release sign K/site/staged/targets.json --key K/one.key"
+
+
 def test_damaged_keys(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
+    stage_release(own_kit.folder, SIGNERS)
     path = own_kit.path("one.key")
     for data in _tampered_key(path.read_bytes()):
         path.write_bytes(data)
         for command in (
             "provider list --key K/one.key --hashes K/one.csv --out T/out",
-            "provider approve --key K/one.key --site K/site",
+            "release sign K/site/staged/targets.json --key K/one.key",
         ):
             refused(_fill(command, own_kit.folder, tmp_path), 2)
 
@@ -296,23 +341,52 @@ def test_tampered_lists(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
         assert not (tmp_path / "secrets").exists()
 
 
-def _site_file(kit: Kit, name: str) -> Path:
-    (path,) = kit.path("site").rglob(name)
+def _one(kit: Kit, pattern: str) -> Path:
+    (path,) = kit.path("site").glob(pattern)
     return path
 
 
-def test_damaged_tables_are_not_approved(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
-    path = _site_file(own_kit, "table.bin")
-    data = path.read_bytes()
+def test_damaged_tables_are_not_signed(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
+    stage_release(own_kit.folder, SIGNERS)
+    path, staged = _one(own_kit, "public/shards/*"), _one(own_kit, "staged/targets.json")
+    data, unsigned = path.read_bytes(), staged.read_bytes()
     flipped = data[:50] + bytes([data[50] ^ 1]) + data[51:]
-    command = _fill("provider approve --key K/one.key --site K/site", own_kit.folder, tmp_path)
-    approvals = _site_file(own_kit, "approvals.json").read_bytes()
+    command = _fill(_SIGN, own_kit.folder, tmp_path)
     for changed in (b"", data[:10], data[:-1], data[:-32], data + bytes(32), flipped):
         path.write_bytes(changed)
         refused(command, 1)
     path.unlink()
     refused(command, 2)
-    assert _site_file(own_kit, "approvals.json").read_bytes() == approvals
+    assert staged.read_bytes() == unsigned
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "shards.json", "release-statement.json"])
+def test_damaged_staged_files_are_not_signed(
+    own_kit: Kit, tmp_path: Path, refused: Refused, name: str
+) -> None:
+    stage_release(own_kit.folder, SIGNERS)
+    path = _one(own_kit, f"staged/files/{name}")
+    path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
+    refused(_fill(_SIGN, own_kit.folder, tmp_path), 1)
+
+
+def test_only_keys_of_the_root_may_sign(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
+    stage_release(own_kit.folder, SIGNERS)
+    stranger = _SIGN.replace("one.key", "three.key")
+    refused(_fill(stranger, own_kit.folder, tmp_path), 1)  # no list of its is in the release
+    also = ["--provider", str(own_kit.path("three.json"))]
+    kept = [
+        "--provider",
+        str(own_kit.path("one.json")),
+        "--provider",
+        str(own_kit.path("two.json")),
+    ]
+    online = ["--online-key", str(own_kit.path("online.key")), "--site", str(own_kit.path("site"))]
+    assert run(["release", "rotate", *online, *kept]) == 0
+    root = str(own_kit.path("site") / "staged" / "root.json")
+    refused(["release", "sign", root, "--key", str(own_kit.path("three.key"))], 2)
+    assert run(["release", "rotate", *online, *kept, *also]) == 0
+    assert run(["release", "sign", root, "--key", str(own_kit.path("three.key"))]) == 0
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b'{"epoch":1,"release_id":"00"}'])
@@ -321,7 +395,7 @@ def test_damaged_current_release(
 ) -> None:
     own_kit.path("site/current.json").write_bytes(data)
     for command in (
-        "provider approve --key K/one.key --site K/site",
+        "log state --site K/site --attestation K/one.attestation --key K/one.key --out T/out",
         _SERVE,
         "work --data T/x --site K/site --secrets K/secrets --once",
         f"build --provider K/one.json --provider K/two.json {_LISTS} --site K/site"
@@ -333,17 +407,17 @@ def test_damaged_current_release(
 
 
 def test_damaged_manifest(own_kit: Kit, tmp_path: Path, refused: Refused) -> None:
-    path = _site_file(own_kit, "manifest.json")
+    stage_release(own_kit.folder, SIGNERS)
+    path = _one(own_kit, "releases/*/manifest.json")
     data = path.read_bytes()
-    approve = "provider approve --key K/one.key --site K/site"
-    for changed, code in [
+    for changed, code in (
         (b"{}", 2),
         (data[:-5], 2),
         (data + b"\n", 2),
         (data.replace(b'"min_shares":31', b'"min_shares":30'), 1),
-    ]:
+    ):
         path.write_bytes(changed)
-        refused(_fill(approve, own_kit.folder, tmp_path), code)
+        refused(_fill(_SIGN, own_kit.folder, tmp_path), code)
     path.write_bytes(b"{}")
     refused(_fill(_SERVE, own_kit.folder, tmp_path), 2)
 

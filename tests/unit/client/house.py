@@ -17,6 +17,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.publication import Publisher
 from veilmatch.client.sdk import Client
 from veilmatch.client.session import ClientOptions, PictureSource
 from veilmatch.client.transport import Patience, Transport
@@ -28,12 +29,12 @@ from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.ingest.accept import accept_deletion, accept_vouchers
 from veilmatch.pictures.generate import generate_picture
-from veilmatch.release.approval import approvals_to_bytes, sign_approval
 from veilmatch.release.manifest import HashAlgorithm, Parameters, SyntheticSchedule
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
 from veilmatch.release.trusted_release import TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.voucher.voucher import layout_of
+from veilmatch.wire import parse_json, to_canonical_json
 
 NOW = 1_800_000_000
 DAY = 24 * 3600
@@ -51,11 +52,14 @@ PROVIDERS = (
     HashProvider("Made-up Foundation", "NL", _KEYS[0].public_key),
     HashProvider("Made-up Centre", "CA", _KEYS[1].public_key),
 )
+PEOPLE = list(zip(PROVIDERS, _KEYS, strict=True))
+_TRUSTED = Publisher(PEOPLE, now=NOW)
 
 
 def make_policy(**changes: int) -> TrustPolicy:
     return TrustPolicy(
-        providers=PROVIDERS,
+        root=to_canonical_json(parse_json(_TRUSTED.root, "the root")),
+        log_policy=_TRUSTED.log.policy,
         algorithm=HASHER.name,
         preprocessing=dict(HASHER.describe()),
         min_shares_floor=changes.get("min_shares_floor", 4),
@@ -95,10 +99,21 @@ def write_pictures(folder: Path, count: int, start: int = 0) -> list[Path]:
 
 @dataclass(frozen=True)
 class PublishedRelease:
-    """A release with its public files."""
+    """A release, and what is wrong with its publication.
+
+    Attributes:
+        built: The release.
+        signatures: How many of the providers sign it.
+        changes: Name of a release file to what stands in its place, signed as if it were right.
+        spoilt: Begin or end of public files' paths to what is served instead.
+        more: Further public files.
+    """
 
     built: BuiltRelease
-    files: dict[str, bytes]
+    signatures: int = 2
+    changes: dict[str, bytes] = field(default_factory=dict)
+    spoilt: dict[str, bytes] = field(default_factory=dict)
+    more: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def release_id(self) -> bytes:
@@ -116,9 +131,9 @@ def publish(
     parameters: Parameters = SMALL,
     created_at: int = NOW,
     valid_s: int = 30 * DAY,
-    approvals: int = 2,
+    signatures: int = 2,
 ) -> PublishedRelease:
-    """Build, sign and approve a release whose table holds the hashes of these pictures."""
+    """Build a release to be signed by so many providers; its table holds these pictures."""
     hashes = [bytes([n]) * 32 for n in range(1, 60)]
     for data in known:
         hashes.append(HASHER.hash_picture(decode_picture(data)).image_hash.value)
@@ -129,13 +144,7 @@ def publish(
     algorithm = HashAlgorithm(HASHER.name, HASHER.alg_id, HASHER.bit_len, dict(HASHER.describe()))
     request = ReleaseRequest(epoch, created_at, valid_s, algorithm, parameters, expansion=8.0)
     built = _build(lists, request)
-    signed = [sign_approval(key, built.release_id) for key in _KEYS[:approvals]]
-    files = {
-        "manifest.json": built.manifest.to_bytes(),
-        "table.bin": built.table.header() + built.table.rows.tobytes(),
-        "approvals.json": approvals_to_bytes(signed),
-    }
-    return PublishedRelease(built, files)
+    return PublishedRelease(built, signatures)
 
 
 def _build(lists: Sequence[HashList], request: ReleaseRequest) -> BuiltRelease:
@@ -154,9 +163,8 @@ class Faults:
 
     statuses: list[int] = field(default_factory=list)  # answers to the next requests
     retry_after: str = ""
-    cut_table_at: int = 0  # the table file is this long and no longer
-    drop_table_at: int = 0  # the connection breaks there, once per request
-    ignore_range: bool = False
+    cut_shards_at: int = 0  # a shard is this long and no longer
+    drop_shards: int = 0  # so many of the next requests for a shard break off half way
     drop_replies: int = 0  # every n-th POST is stored, and its reply never comes
     late_reply_s: float = 0.0  # a POST is stored, and its reply comes later
     max_vouchers: int = 10_000  # more in a batch: 413
@@ -166,15 +174,17 @@ class FakeService:
     """Takes vouchers as the real one does, and keeps everything it was ever sent."""
 
     def __init__(self, release: PublishedRelease) -> None:
-        self.releases = {release.release_id: release}
-        self.accepted = {release.release_id}
-        self.current = release
+        self.publisher = Publisher(PEOPLE, now=release.built.manifest.created_at)
+        self.public: dict[str, bytes] = {}
+        self.releases: dict[bytes, PublishedRelease] = {}
+        self.accepted: set[bytes] = set()
+        self.move_to(release, keep_old=False)
         self.faults = Faults()
         self.vouchers: dict[bytes, bytes] = {}  # by asset id: the first body counts
         self.bodies: dict[bytes, set[bytes]] = {}  # by asset id: every distinct body ever sent
         self.deleted: set[bytes] = set()
         self.requests: Counter[str] = Counter()
-        self.ranges: list[str] = []
+        self.shards: list[str] = []  # as they were asked for
         self.lock = threading.Lock()
         self.server = _Server(("127.0.0.1", 0), _Handler)
         self.server.service = self
@@ -193,6 +203,13 @@ class FakeService:
         self.releases[release.release_id] = release
         self.accepted.add(release.release_id)
         self.current = release
+        files = self.publisher.release_files(release.built) | release.changes
+        self.publisher.publish(release.built, files=files, signers=PEOPLE[: release.signatures])
+        self.public = self.publisher.public | release.more
+        for path in list(self.public):
+            for start, data in release.spoilt.items():
+                if path.startswith(start) or path.endswith(start):
+                    self.public[path] = data
 
     def close(self) -> None:
         self.server.shutdown()
@@ -277,46 +294,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         service = self.server.service
-        service.requests[f"GET {self.path.rsplit('/', 1)[-1]}"] += 1
+        path = self.path.removeprefix("/v1/releases/")
+        service.requests["GET shard" if path.startswith("shards/") else "GET file"] += 1
         if self._fault():
             return
-        if self.path == "/v1/release":
-            current = service.current
-            value = {"release_id": current.release_id.hex(), "epoch": current.epoch}
-            self._answer(200, json.dumps(value).encode())
-            return
-        parts = self.path.split("/")
-        release = service.releases.get(bytes.fromhex(parts[3]))
-        if release is None:
+        data = service.public.get(path)
+        if data is None:
             self._answer(404)
-        elif parts[4] == "table.bin":
-            self._table(release.files["table.bin"])
+        elif path.startswith("shards/"):
+            self._shard(path, data)
         else:
-            self._answer(200, release.files[parts[4]])
+            self._answer(200, data)
 
-    def _table(self, data: bytes) -> None:
-        faults, asked = self.server.service.faults, self.headers.get("Range", "")
-        self.server.service.ranges.append(asked)
-        data = data[: faults.cut_table_at or len(data)]
-        start, status, headers = 0, 200, {}
-        if asked and not faults.ignore_range:
-            start = int(asked.removeprefix("bytes=").removesuffix("-"))
-            if start >= len(data):
-                self._answer(416)
-                return
-            status = 206
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        rest = data[start:]
-        if faults.drop_table_at and len(rest) > faults.drop_table_at:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(rest)))
+    def _shard(self, path: str, data: bytes) -> None:
+        service = self.server.service
+        with service.lock:
+            service.shards.append(path)
+            drop = service.faults.drop_shards > 0
+            service.faults.drop_shards -= drop
+        data = data[: service.faults.cut_shards_at or len(data)]
+        if drop:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(rest[: faults.drop_table_at])
+            self.wfile.write(data[: len(data) // 2])
             self.close_connection = True
             return
-        self._answer(status, rest, headers)
+        self._answer(200, data)
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers["Content-Length"]))

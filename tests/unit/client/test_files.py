@@ -38,12 +38,13 @@ def test_policy_round_trip(tmp_path: Path) -> None:
     assert load_policy(path) == policy
 
 
-def _same_key(value: dict[str, Any]) -> None:
-    value["providers"][1]["public_key"] = value["providers"][0]["public_key"]
+def _unsigned(value: dict[str, Any]) -> None:
+    value["root"]["signatures"].clear()
 
 
 def _same_country(value: dict[str, Any]) -> None:
-    value["providers"][1]["jurisdiction"] = value["providers"][0]["jurisdiction"]
+    for key in value["root"]["signed"]["keys"].values():
+        key["x-veilmatch-jurisdiction"] = "NL"
 
 
 @pytest.mark.parametrize(
@@ -51,18 +52,23 @@ def _same_country(value: dict[str, Any]) -> None:
     [
         lambda value: value.pop("algorithm"),
         lambda value: value.update(more=1),
-        lambda value: value.update(format="veilmatch-trust-v2"),
+        lambda value: value.update(format="veilmatch-trust-v1"),
         lambda value: value.update(algorithm="md5"),
         lambda value: value.update(min_jurisdictions=1),
         lambda value: value.update(min_shares_floor=1),
         lambda value: value.update(min_shares_floor="31"),
         lambda value: value.update(max_probes=True),
-        lambda value: value.update(providers=[]),
-        lambda value: value.update(providers=["x"]),
-        lambda value: value["providers"][0].update(public_key="00"),
-        lambda value: value["providers"][0].update(jurisdiction="nl"),
-        lambda value: value["providers"][0].pop("name"),
-        _same_key,
+        lambda value: value.update(root=[]),
+        lambda value: value.update(root={}),
+        lambda value: value["root"]["signed"].update(threshold=1),
+        lambda value: value["root"]["signed"].update(_type="targets"),
+        lambda value: value.update(log_policy=""),
+        lambda value: value.update(log_policy=["quorum none"]),
+        lambda value: value.update(log_policy=["log x", "quorum none"]),
+        lambda value: value.update(log_policy=["\udcff", "quorum none"]),
+        lambda value: value.update(log_policy=[1]),
+        lambda value: value.update(log_policy=["quorum none\nquorum none"]),
+        _unsigned,
         _same_country,
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.publication import SHARD_LEN, table_file
 from tests.unit.client.house import (
     NOW,
     SMALL,
@@ -27,6 +28,7 @@ from veilmatch.errors import (
     EncodingError,
     Error,
     ExpiredError,
+    MetadataError,
     NetworkError,
     ParameterError,
     ProofError,
@@ -36,6 +38,8 @@ from veilmatch.errors import (
     TableError,
     VerificationError,
 )
+from veilmatch.release.shards import build_shard_list, cut_shards, parse_shard_list
+from veilmatch.release.trusted_release import MANIFEST, PROOF, SHARDS, STATEMENT
 
 
 @pytest.fixture(scope="module")
@@ -65,41 +69,56 @@ def test_update_is_idempotent_and_replaces_the_old(
 ) -> None:
     same = client.update_release()
     assert (same.changed, same.epoch) == (False, 1)
-    assert service.requests["GET table.bin"] == 1
+    assert service.requests["GET shard"] == SHARDS_EACH
     service.move_to(releases[1], keep_old=True)
     newer = client.update_release()
     assert (newer.changed, newer.epoch) == (True, 2)
     assert folders(tmp_path) == [releases[1].release_id.hex()]
 
 
-def _bad_files(good: PublishedRelease) -> Iterator[tuple[str, dict[str, bytes], type[Error]]]:
-    files = good.files
-    table, manifest, approvals = files["table.bin"], files["manifest.json"], files["approvals.json"]
+def _bad_files(good: PublishedRelease) -> Iterator[tuple[str, PublishedRelease, type[Error]]]:
+    """Releases that both providers sign, and public files that nobody signed."""
+    manifest, table = good.built.manifest, table_file(good.built)
     flipped = bytearray(table)
     flipped[64] ^= 1
     twin = table[:96] + table[64:96] + table[128:]
     swapped = table[:64] + table[96:128] + table[64:96] + table[128:]
-    yield "row flipped", {"table.bin": bytes(flipped)}, VerificationError
-    yield "row repeated", {"table.bin": twin}, TableError
-    yield "rows swapped", {"table.bin": swapped}, VerificationError
-    yield "table cut", {"table.bin": table[:-1]}, TableError
-    yield "table long", {"table.bin": table + b"\0"}, TableError
-    yield "table empty", {"table.bin": b""}, TableError
-    yield "table header", {"table.bin": b"X" + table[1:]}, TableError
-    yield "manifest garbage", {"manifest.json": b"\xff" * 100}, EncodingError
-    yield "manifest cut", {"manifest.json": manifest[:-2]}, EncodingError
-    other_number = manifest.replace(b'"delta_max":3', b'"delta_max":4')
-    yield "manifest changed", {"manifest.json": other_number}, VerificationError
-    other_public = manifest.replace(
-        good.built.manifest.public.hex().encode(), good.built.table.rows[0].tobytes().hex().encode()
-    )
-    yield "public value changed", {"manifest.json": other_public}, ProofError
-    yield "approvals garbage", {"approvals.json": b"{}"}, EncodingError
-    other_signature = approvals.replace(b'"signature":"', b'"signature":"00', 1)
-    yield "approval malformed", {"approvals.json": other_signature}, Error
+    tables = [("flipped", bytes(flipped)), ("repeated", twin), ("swapped", swapped)]
+    tables.append(("header", b"X" + table[1:]))
+    for name, data in tables:
+        shards = list(cut_shards([data], SHARD_LEN))
+        listed = build_shard_list(shards, SHARD_LEN)
+        spoilt = {
+            f"shards/{digest.hex()}": shard
+            for digest, shard in zip(listed.digests, shards, strict=True)
+        }
+        changed = replace(good, changes={SHARDS: listed.to_bytes()})
+        yield f"rows {name}", replace(changed, more=spoilt), TableError
+    for name, data in (("cut", table[:-1]), ("long", table + bytes(1))):
+        listed = build_shard_list(cut_shards([data], SHARD_LEN), SHARD_LEN)
+        yield f"table {name}", replace(good, changes={SHARDS: listed.to_bytes()}), TableError
+    for name, data in (("empty", b""), ("other", b"x"), ("long", bytes(SHARD_LEN + 1))):
+        yield f"shards {name}", replace(good, spoilt={"shards/": data}), TableError
+    garbage = {"garbage": b"\xff" * 100, "cut": manifest.to_bytes()[:-2]}
+    for name, data in garbage.items():
+        yield f"manifest {name}", replace(good, changes={MANIFEST: data}), EncodingError
+    other = replace(manifest, parameters=replace(manifest.parameters, delta_max=4)).to_bytes()
+    yield "manifest changed", replace(good, changes={MANIFEST: other}), ProofError
+    public = replace(manifest, public=good.built.table.rows[0].tobytes())
+    built = replace(good.built, manifest=public)
+    yield "public value changed", replace(good, built=built), ProofError
+    for name in (MANIFEST, SHARDS, STATEMENT, PROOF):
+        yield f"{name} spoilt", replace(good, spoilt={f".{name}": b"{}"}), MetadataError
+    for name in ("timestamp", "2.snapshot", "2.targets"):
+        wrong = replace(good, spoilt={f"metadata/{name}.json": b"{}"})
+        yield f"{name} spoilt", wrong, VerificationError if name[0] == "2" else EncodingError
 
 
-@pytest.mark.parametrize("number", range(13))
+BAD_COUNT = 20
+SHARDS_EACH = 4
+
+
+@pytest.mark.parametrize("number", range(BAD_COUNT))
 def test_bad_release_is_refused_and_the_old_one_stays(
     number: int,
     client: Client,
@@ -109,10 +128,9 @@ def test_bad_release_is_refused_and_the_old_one_stays(
 ) -> None:
     old, good = releases
     cases = list(_bad_files(good))
-    assert len(cases) == 13
-    _, changes, expected = cases[number]
-    assert any(good.files[name] != data for name, data in changes.items())
-    service.move_to(replace(good, files={**good.files, **changes}), keep_old=True)
+    assert len(cases) == BAD_COUNT
+    _, bad, expected = cases[number]
+    service.move_to(bad, keep_old=True)
     with pytest.raises(expected):
         client.update_release()
     assert client.status().release is not None
@@ -124,60 +142,51 @@ def test_bad_release_is_refused_and_the_old_one_stays(
     assert folders(tmp_path) == [good.release_id.hex()]
 
 
-def test_truncated_download_goes_on_where_it_stopped(
-    client: Client, service: FakeService, releases: tuple[PublishedRelease, ...], tmp_path: Path
+def test_interrupted_shards_are_fetched_again(
+    client: Client, service: FakeService, releases: tuple[PublishedRelease, ...]
 ) -> None:
     service.move_to(releases[1], keep_old=True)
-    service.faults.drop_table_at = 3000
-    total = len(releases[1].files["table.bin"])
-    service.ranges.clear()
+    service.faults.drop_shards = 2
+    service.shards.clear()
     assert client.update_release().epoch == 2
-    asked = [text for text in service.ranges if text]
-    assert asked == [f"bytes={at}-" for at in range(3000, total, 3000)]
+    assert len(service.shards) == SHARDS_EACH + 2
 
 
-def test_half_a_table_is_kept_for_the_next_run(
+def test_shards_that_are_there_are_not_fetched_again(
     service: FakeService, releases: tuple[PublishedRelease, ...], tmp_path: Path
 ) -> None:
+    table = table_file(releases[0].built)
+    part = tmp_path / "device.db.releases" / f"{releases[0].release_id.hex()}.part"
+    part.mkdir(parents=True)
+    (part / "table.bin").write_bytes(bytes(SHARD_LEN) + table[SHARD_LEN : 2 * SHARD_LEN] + b"x")
+    seen: list[tuple[int, int]] = []
     with make_client(tmp_path, service.url) as client:
-        service.faults.drop_table_at = 1000
-        service.faults.statuses = []
-        part = tmp_path / "device.db.releases" / f"{releases[0].release_id.hex()}.part"
-        part.mkdir(parents=True)
-        (part / "table.bin").write_bytes(releases[0].files["table.bin"][:5000])
+        client.update_release(lambda done, total: seen.append((done, total)))
+    assert len(service.shards) == SHARDS_EACH - 1
+    assert seen[-1] == (len(table), len(table))
+    assert (tmp_path / "device.db.releases" / part.stem / "table.bin").read_bytes() == table
+
+
+def test_what_was_fetched_before_the_line_broke_is_kept(
+    client: Client, service: FakeService, releases: tuple[PublishedRelease, ...]
+) -> None:
+    service.move_to(releases[1], keep_old=True)
+    listed = parse_shard_list(service.publisher.files[SHARDS])
+    last = f"shards/{listed.digests[-1].hex()}"
+    held = service.public.pop(last)
+    with pytest.raises(NetworkError):
         client.update_release()
-        assert service.ranges[0] == "bytes=5000-"
-
-
-def test_wrong_half_of_a_table_is_not_kept(
-    service: FakeService, releases: tuple[PublishedRelease, ...], tmp_path: Path
-) -> None:
-    with make_client(tmp_path, service.url) as client:
-        part = tmp_path / "device.db.releases" / f"{releases[0].release_id.hex()}.part"
-        part.mkdir(parents=True)
-        (part / "table.bin").write_bytes(b"\xee" * 5000)
-        with pytest.raises(TableError):
-            client.update_release()
-        assert client.update_release().epoch == 1
-
-
-def test_service_without_ranges(
-    client: Client, service: FakeService, releases: tuple[PublishedRelease, ...], tmp_path: Path
-) -> None:
-    service.move_to(releases[1], keep_old=True)
-    part = tmp_path / "device.db.releases" / f"{releases[1].release_id.hex()}.part"
-    part.mkdir()
-    (part / "table.bin").write_bytes(releases[1].files["table.bin"][:5000])
-    service.faults.ignore_range = True
+    service.public[last] = held
+    service.shards.clear()
     assert client.update_release().epoch == 2
+    assert len(service.shards) < SHARDS_EACH
 
 
 def test_service_that_always_breaks_off_is_given_up(
     client: Client, service: FakeService, releases: tuple[PublishedRelease, ...]
 ) -> None:
     service.move_to(releases[1], keep_old=True)
-    service.faults.ignore_range = True
-    service.faults.drop_table_at = 3000
+    service.faults.drop_shards = 10_000
     with pytest.raises(NetworkError):
         client.update_release()
     assert client.add_picture(picture(0)).added == 1
@@ -201,20 +210,6 @@ def test_older_release_is_refused_for_good(
         assert again.add_picture(picture(0)).added == 1
 
 
-def test_service_that_lies_about_the_epoch(
-    client: Client, service: FakeService, releases: tuple[PublishedRelease, ...]
-) -> None:
-    service.move_to(releases[1], keep_old=True)
-    client.update_release()
-    old = releases[0]
-    manifest = replace(old.built.manifest, epoch=9)
-    lying = replace(old, built=replace(old.built, manifest=manifest))
-    service.releases[old.release_id] = old
-    service.current = lying  # says epoch 9, serves the files of epoch 1
-    with pytest.raises(RollbackError):
-        client.update_release()
-
-
 def test_two_releases_of_one_epoch(client: Client, service: FakeService) -> None:
     service.move_to(publish(1), keep_old=True)
     with pytest.raises(RollbackError, match="same epoch"):
@@ -224,14 +219,14 @@ def test_two_releases_of_one_epoch(client: Client, service: FakeService) -> None
 @pytest.mark.parametrize(
     ("release", "error"),
     [
-        (publish(2, approvals=1), SignatureError),
-        (publish(2, approvals=0), SignatureError),
+        (publish(2, signatures=1), SignatureError),
+        (publish(2, signatures=0), SignatureError),
         (publish(2, created_at=NOW - 100, valid_s=50), ExpiredError),
         (publish(2, created_at=NOW + 3 * 24 * 3600), ExpiredError),
         (publish(2, parameters=replace(SMALL, min_shares=3)), ParameterError),
         (publish(2, parameters=replace(SMALL, ad_len=20_000)), ParameterError),
     ],
-    ids=["one approval", "no approval", "expired", "future", "few shares", "large"],
+    ids=["one signature", "no signature", "expired", "future", "few shares", "large"],
 )
 def test_release_outside_the_policy(
     release: PublishedRelease, error: type[Error], client: Client, service: FakeService
@@ -239,16 +234,16 @@ def test_release_outside_the_policy(
     service.move_to(release, keep_old=True)
     with pytest.raises(error):
         client.update_release()
-    assert service.requests["GET table.bin"] <= 2
+    assert service.requests["GET shard"] == SHARDS_EACH
     assert client.add_picture(picture(0)).added == 1
 
 
-def test_unapproved_release_costs_no_download(client: Client, service: FakeService) -> None:
-    service.move_to(publish(2, approvals=1), keep_old=True)
-    before = service.requests["GET table.bin"]
+def test_unsigned_release_costs_no_download(client: Client, service: FakeService) -> None:
+    service.move_to(publish(2, signatures=1), keep_old=True)
+    before = service.requests["GET shard"]
     with pytest.raises(SignatureError):
         client.update_release()
-    assert service.requests["GET table.bin"] == before
+    assert service.requests["GET shard"] == before
 
 
 def test_damaged_files_are_noticed_and_fetched_again(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -18,6 +19,7 @@ from veilmatch.errors import (
     EpochError,
     Error,
     LengthError,
+    MetadataError,
     NetworkError,
     PolicyError,
     SignatureError,
@@ -135,34 +137,67 @@ def test_unreachable_service(failure: httpx.TransportError) -> None:
         raise failure
 
     with pytest.raises(NetworkError) as caught:
-        transport(fail).fetch_current_release()
+        transport(fail).fetch_file("metadata/timestamp.json", 100)
     assert caught.value.hint
 
 
+def test_endless_answer_is_cut_off() -> None:
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield bytes(1000)
+
+    stream = httpx.Response(200, stream=_Stream(endless()))
+    with pytest.raises(MetadataError, match="longer"):
+        transport(lambda request: stream).fetch_file("shards/00", 10_000)
+
+
+def test_slow_answer_is_given_up() -> None:
+    def trickle() -> Iterator[bytes]:
+        for _ in range(1000):
+            time.sleep(0.01)
+            yield b"x"
+
+    stream = httpx.Response(200, stream=_Stream(trickle()))
+    with pytest.raises(NetworkError, match="too slowly"):
+        transport(lambda request: stream, file_s=0.05).fetch_file("shards/00", 10_000)
+
+
+class _Stream(httpx.SyncByteStream):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+
+def test_missing_file_is_said_at_once() -> None:
+    naps = Naps()
+    for status in (403, 404):
+        answer = httpx.Response(status)
+        made = transport(lambda request, a=answer: a, naps)  # type: ignore[misc]
+        assert made.find_file("metadata/2.root.json", 10) is None
+        with pytest.raises(NetworkError, match="no such file"):
+            made.fetch_file("metadata/2.root.json", 10)
+    assert naps.taken == []
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("releases", "asked"),
     [
-        b"",
-        b"<html>",
-        b'{"release_id": "00"}',
-        b'{"release_id": "' + b"AB" * 32 + b'", "epoch": 1}',
-        b'{"release_id": "' + b"ab" * 32 + b'", "epoch": 0}',
-        b'{"release_id": "' + b"ab" * 32 + b'", "epoch": 1, "more": 2}',
-        b"[" * 100_000,
+        (None, "https://photos.example/v1/releases/shards/00"),
+        ("https://static.example/lists/", "https://static.example/lists/shards/00"),
     ],
 )
-def test_odd_release_answers(body: bytes) -> None:
-    with pytest.raises((EncodingError, LengthError)):
-        transport(
-            lambda request: httpx.Response(200, stream=httpx.ByteStream(body))
-        ).fetch_current_release()
+def test_release_files_may_lie_elsewhere(releases: str | None, asked: str) -> None:
+    seen: list[str] = []
 
+    def note(request: httpx.Request) -> httpx.Response:
+        seen.append(str(request.url))
+        return httpx.Response(200, stream=httpx.ByteStream(b"data"))
 
-def test_huge_answer_is_cut_off() -> None:
-    with pytest.raises(NetworkError, match="larger"):
-        transport(
-            lambda request: httpx.Response(200, stream=httpx.ByteStream(bytes(5 << 20)))
-        ).fetch_document(bytes(32), "manifest.json")
+    made = Transport(URL, releases=releases, adapter=httpx.MockTransport(note))
+    assert made.fetch_file("shards/00", 4) == b"data"
+    assert seen == [asked]
 
 
 def test_nothing_private_is_logged(caplog: pytest.LogCaptureFixture) -> None:

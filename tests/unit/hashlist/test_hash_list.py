@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from tests.simulator import image_hash, make_provider
+from tests.publication import make_person
+from tests.simulator import image_hash
 from veilmatch.errors import (
     DuplicateError,
     EncodingError,
@@ -22,9 +23,9 @@ from veilmatch.hashlist.provider import HashProvider, check_provider, parse_prov
 from veilmatch.hazmat.prf import DeterministicRandom
 from veilmatch.wire import to_canonical_json
 
-ONE, ONE_KEY = make_provider("One", "NL", b"lists")
-TWO, TWO_KEY = make_provider("Two", "CA", b"lists")
-ALSO_NL, ALSO_NL_KEY = make_provider("Three", "NL", b"lists")
+ONE, ONE_KEY = make_person("One", "NL", b"lists")
+TWO, TWO_KEY = make_person("Two", "CA", b"lists")
+ALSO_NL, ALSO_NL_KEY = make_person("Three", "NL", b"lists")
 KEYS = {ONE: ONE_KEY, TWO: TWO_KEY, ALSO_NL: ALSO_NL_KEY}
 
 

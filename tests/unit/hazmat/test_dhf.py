@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.field_rank import rank
 from veilmatch.errors import DuplicateError, LengthError
 from veilmatch.hazmat.backends.interface import FIELD_PRIME, Words
 from veilmatch.hazmat.dhf import (
@@ -14,7 +15,6 @@ from veilmatch.hazmat.dhf import (
     kernel_support,
     multiply_mod_p,
     powers_mod_p,
-    rank,
     vartime_interpolate_words,
     words_from_wide,
 )

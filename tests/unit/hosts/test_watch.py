@@ -113,7 +113,7 @@ def test_without_leave_nothing_is_deleted(
 def test_a_release_that_cannot_be_had_is_told_and_the_old_one_stays(
     host: HostAccounts, service: FakeService, tmp_path: Path
 ) -> None:
-    service.move_to(publish(epoch=2, approvals=1), keep_old=True)
+    service.move_to(publish(epoch=2, signatures=1), keep_old=True)
     assert refresh(host) != ""
     put(tmp_path / "uploads" / "a" / "1.jpg", picture(1))
     assert Watch(host, tmp_path / "uploads").look().sent.sent == 1

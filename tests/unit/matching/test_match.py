@@ -12,14 +12,9 @@ from tests.simulator import SMALL, SMALL_PROBES, UNKNOWN, Device, House, Item, o
 from veilmatch.errors import EncodingError, EpochError
 from veilmatch.hazmat.backends.interface import FIELD_PRIME, Bytes, Flags
 from veilmatch.hazmat.group import GROUP_ORDER
-from veilmatch.matching.match import (
-    MatchOutcome,
-    MatchResult,
-    Share,
-    match_vouchers,
-    parse_share,
-)
+from veilmatch.matching.match import match_vouchers
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import MatchOutcome, MatchResult, Share, parse_share
 from veilmatch.voucher.asset import Kind
 from veilmatch.voucher.make import VoucherMaker
 from veilmatch.voucher.voucher import Voucher, layout_of

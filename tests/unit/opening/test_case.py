@@ -8,8 +8,8 @@ import pytest
 
 from tests.simulator import DEFAULT, SMALL, House, Item, make_shares
 from veilmatch.errors import OverloadError, TooFewSharesError, VerificationError
-from veilmatch.matching.match import Share
 from veilmatch.matching.match_set import MatchSet
+from veilmatch.matching.share import Share
 from veilmatch.opening.case import Opening, open_account
 from veilmatch.opening.recover import recover_adkeys
 from veilmatch.opening.unseal import unseal_items

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from tests.field_rank import rank
 from veilmatch.errors import OverloadError, TooFewSharesError
 from veilmatch.hazmat.backends.interface import FIELD_PRIME, Flags, Words
-from veilmatch.hazmat.dhf import evaluate_dhf, kernel_support, rank
+from veilmatch.hazmat.dhf import evaluate_dhf, kernel_support
 from veilmatch.opening.detect import (
     detect,
     detect_on_known,

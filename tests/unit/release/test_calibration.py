@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.simulator import ALGORITHM, NOW, SMALL, House
 from veilmatch.errors import ConfigError, EncodingError, ParameterError
 from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.numbers import intervals
 from veilmatch.release.calibration import (
     CLUSTERS,
     Calibration,
@@ -74,6 +75,15 @@ def test_the_bound_is_the_rate_at_which_so_few_are_rare(
     )
     assert float(few) == pytest.approx(1 - confidence, rel=1e-9)
     assert rate > Fraction(events, trials)
+
+
+@given(st.integers(0, 400), st.integers(1, 10**6))
+def test_two_ways_of_computing_the_bound_agree(events: int, more: int) -> None:
+    # The public numbers' two-sided interval at 90 % has the same upper end.
+    trials = events + more
+    assert clopper_pearson(events, trials) == pytest.approx(
+        intervals.clopper_pearson(events, trials, 0.9)[1], rel=1e-6
+    )
 
 
 def test_large_counts_stay_exact() -> None:

@@ -20,7 +20,8 @@ from veilmatch.hazmat.backends.interface import SLOT_LEN
 from veilmatch.hazmat.group import as_rows, is_element
 from veilmatch.hazmat.prf import DeterministicRandom
 from veilmatch.hazmat.seal import open_slots
-from veilmatch.matching.match import MatchOutcome, match_vouchers
+from veilmatch.matching.match import match_vouchers
+from veilmatch.matching.share import MatchOutcome
 from veilmatch.release.manifest import Parameters
 from veilmatch.voucher.asset import Kind
 from veilmatch.voucher.associated_data import AssociatedData

@@ -11,7 +11,7 @@ from tests.integration.service.world import Device, World
 from tests.unit.store.house import House
 from tests.unit.store.working import LEASE_S, finish, lease, match, process_all
 from veilmatch.errors import ConfigError, StoreError
-from veilmatch.matching.match import MatchOutcome, MatchResult
+from veilmatch.matching.share import MatchOutcome, MatchResult
 from veilmatch.opening.case import open_account
 from veilmatch.store.database import read_counters
 from veilmatch.store.segments import segment_path

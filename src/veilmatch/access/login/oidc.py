@@ -11,7 +11,6 @@ import hmac
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,12 +26,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from sqlalchemy import and_, select
 
+from veilmatch.access.login.sites import OidcSettings as OidcSettings
 from veilmatch.access.login.steps import LoginSteps, Step
 from veilmatch.access.sessions import Sessions, new_token
 from veilmatch.access.tables import operator
 from veilmatch.errors import ConfigError, EncodingError, NetworkError, PolicyError
 from veilmatch.privatelog.log import LogEntry, PrivateLog
-from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import read_file
@@ -44,27 +43,6 @@ _LEEWAY_S = 60
 _MAX_LEN = 1 << 20
 _TIMEOUT_S = 10.0
 _REFUSED = "the login was refused"
-
-
-@dataclass(frozen=True)
-class OidcSettings:
-    """One issuer.
-
-    Attributes:
-        issuer: Its address, exactly as it writes itself.
-        client_id: Our name there.
-        redirect_uri: Our page that it sends people back to.
-        client_secret: None for a public client; PKCE is used either way.
-        discovery: A file with the issuer's metadata, instead of its well-known address.
-        required_acr: The only authentication context that is taken; empty takes any.
-    """
-
-    issuer: str
-    client_id: str
-    redirect_uri: str
-    client_secret: SecretBytes | None = field(default=None, repr=False)
-    discovery: Path | None = None
-    required_acr: str = ""
 
 
 @dataclass(frozen=True)

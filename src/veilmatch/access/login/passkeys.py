@@ -24,6 +24,7 @@ from webauthn.helpers.structs import (
 )
 
 from veilmatch.access.login.password import SECOND_FACTOR_STEP
+from veilmatch.access.login.sites import PasskeySite as PasskeySite
 from veilmatch.access.login.steps import LoginSteps, Step
 from veilmatch.access.operators import read_operator
 from veilmatch.access.roles import Principal, require_step_up
@@ -43,21 +44,6 @@ _REGISTER, _STEP_UP, _SECOND = "add passkey", "step up", "second factor passkey"
 _REFUSED = "the passkey was refused"
 # What the library raises for bytes of any kind; it does not promise one class.
 _BAD = (WebAuthnException, UnsupportedAlgorithm, ValueError, KeyError, TypeError, IndexError)
-
-
-@dataclass(frozen=True)
-class PasskeySite:
-    """Which site passkeys are bound to.
-
-    Attributes:
-        rp_id: The host name, such as ``review.platform.example``.
-        origins: The pages' origins, such as ``https://review.platform.example``.
-        name: What the browser shows.
-    """
-
-    rp_id: str
-    origins: tuple[str, ...]
-    name: str = "Veilmatch"
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, and_, select, update
 
 from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.casework.after.actions import Actions
-from veilmatch.casework.case_store import open_item
 from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move
+from veilmatch.casework.openings import open_item
 from veilmatch.casework.queue import drop_claim, require_holder
 from veilmatch.casework.tables import case_appeal, case_decision, case_feedback, review_case
 from veilmatch.errors import ConfigError, DuplicateError, InputError, PolicyError, StoreError
@@ -155,7 +155,8 @@ class Appeals:
         if not isinstance(loaded.case, Confirmed | Reported | Acted):
             raise PolicyError("the time for an objection is over")
         body = loaded.key(desk).seal(text.encode(), _TABLE, case_id, _COLUMN)
-        detail: JsonObject = {"channel": channel, "text": hash_record(body).hex()}
+        now = desk.clock()
+        detail: JsonObject = {"channel": channel, "text": hash_record(body).hex(), "at": now}
         is_open = not isinstance(loaded.case, Confirmed)  # else it waits for the receipt
         place = desk.log.append(connection, LogEntry("appeal.received", NOBODY, case_id, detail))
         connection.execute(
@@ -163,7 +164,7 @@ class Appeals:
                 case_id=case_id,
                 state="open" if is_open else "waiting",
                 channel=channel,
-                received_at=desk.clock(),
+                received_at=now,
                 text_body=body,
                 log_place=place,
             )
@@ -251,7 +252,7 @@ class Appeals:
         note: str,
         reached: CaseState,
     ) -> None:
-        desk, case_id = self._desk, loaded.case_id
+        desk, case_id, now = self._desk, loaded.case_id, self._desk.clock()
         assert isinstance(loaded.case, Appealed)
         after = loaded.case.uphold() if reached is CaseState.UPHELD else loaded.case.reinstate()
         packed = build_json({"note": note})
@@ -261,7 +262,8 @@ class Appeals:
             "outcome": outcome.value,
             "reason": "appeal",
             "judgement": hash_record(body).hex(),
-            "took_s": max(0, desk.clock() - loaded.row.claimed_at),
+            "claimed_at": loaded.row.claimed_at,
+            "decided_at": now,
         }
         place = move(connection, desk, loaded, after, person.operator_id, detail)
         connection.execute(
@@ -272,7 +274,7 @@ class Appeals:
                 outcome=outcome.value,
                 reason="appeal",
                 claimed_at=loaded.row.claimed_at,
-                decided_at=desk.clock(),
+                decided_at=now,
                 judgement_body=body,
                 log_place=place,
             )

@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, select, update
 
 from veilmatch.access.roles import Principal, Role, require_role
-from veilmatch.casework.case_store import open_item
 from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move
+from veilmatch.casework.openings import open_item
 from veilmatch.casework.tables import (
     case_appeal,
     case_decision,
@@ -121,6 +121,10 @@ class Keeping:
             ConfigError: Nothing of this case is kept. PolicyError: Another role.
         """
         require_role(person, Role.REPORTER, Role.LEAD)
+        self.change_hold(person.operator_id, case_id, held, reason)
+
+    def change_hold(self, actor: bytes, case_id: bytes, held: bool, reason: str) -> None:
+        """Do so without asking for a role; for commands on the operator's machine."""
         row = case_preservation.c
         with self._desk.database.transaction() as connection:
             done = connection.execute(
@@ -130,9 +134,7 @@ class Keeping:
             )
             if not done.rowcount:
                 raise ConfigError("nothing of this case is kept")
-            entry = LogEntry(
-                "case.hold", person.operator_id, case_id, {"held": held}, {"reason": reason}
-            )
+            entry = LogEntry("case.hold", actor, case_id, {"held": held}, {"reason": reason})
             self._desk.log.append(connection, entry)
 
     def read_manifest(self, person: Principal, case_id: bytes) -> dict[int, str]:
@@ -196,10 +198,9 @@ class Keeping:
 
     def _delete(self, connection: Connection, case_id: bytes) -> list[bytes]:
         """Delete sealed contents. Returns the blobs of the report's files."""
-        nothing: dict[str, Any] = {"item_body": b""}
-        items, file = schema.case_item, outbox_file.c
-        connection.execute(update(items).where(items.c.case_id == case_id).values(**nothing))
+        file = outbox_file.c
         for table, column in (
+            (schema.case_item, "item_body"),
             (case_decision, "judgement_body"),
             (case_appeal, "text_body"),
             (case_feedback, "hashes_body"),

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, and_, select, update
 from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.casework.after.actions import Actions
 from veilmatch.casework.after.source import CaseFacts, CaseFile, Described, ReportSource
-from veilmatch.casework.case_store import open_item
 from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case
+from veilmatch.casework.openings import open_item
 from veilmatch.casework.tables import case_report, review_item
 from veilmatch.casework.viewing import read_view_events
 from veilmatch.errors import ConfigError, PolicyError, VerificationError

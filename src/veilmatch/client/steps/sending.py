@@ -90,14 +90,13 @@ class Sender:
     def _move_on(self, release_id: bytes, refused: set[bytes]) -> int:
         """Take the release that the service has moved on to; make its vouchers again."""
         session = self._session
-        offered = session.transport.fetch_current_release().release_id
-        if offered == release_id or release_id in refused:
+        session.releases.update(session.transport)
+        if session.releases.in_use == release_id or release_id in refused:
             raise EpochError(
                 "the service refuses vouchers of the release that it offers",
                 hint="try again later; nothing is lost",
             )
         refused.add(release_id)
-        session.releases.update(session.transport)
         with session.state.transaction():
             self._records.mark_stale(release_id)
         return self._remake_stale()

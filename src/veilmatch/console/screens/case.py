@@ -10,9 +10,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from veilmatch.casework.viewing import CaseView
+from veilmatch.console.forms.words import (
+    CLASS_WORDS,
+    DRAWN_WORDS,
+    NEXT_WORDS,
+    OUTCOME_WORDS,
+    REASON_WORDS,
+    STEP_WORDS,
+)
 from veilmatch.console.guard import Door, Visit, redirect
-from veilmatch.console.pixels import Reveal, ladder_of, paint_tile, side_of
-from veilmatch.console.reveal import check_ticket, issue_ticket
 from veilmatch.console.screens.queue import (
     BREAK,
     LOOKERS,
@@ -21,6 +27,8 @@ from veilmatch.console.screens.queue import (
     parse_case_id,
 )
 from veilmatch.console.templating import plural, show
+from veilmatch.console.tiles.pixels import Reveal, ladder_of, paint_tile, side_of
+from veilmatch.console.tiles.reveal import check_ticket, issue_ticket
 from veilmatch.errors import ConfigError, InputError, PolicyError
 from veilmatch.review.decision import (
     Classification,
@@ -28,60 +36,12 @@ from veilmatch.review.decision import (
     Mark,
     Outcome,
     Reason,
-    Scheme,
     reasons_for,
     values_of,
 )
 from veilmatch.review.settings import Preferences
 from veilmatch.review.states import CaseState
 
-STEP_WORDS = {
-    Reveal.BLURRED: "covered",
-    Reveal.SOFT: "softly blurred",
-    Reveal.GREY: "in grey",
-    Reveal.COLOUR: "in colour",
-    Reveal.ENLARGED: "in colour, large",
-}
-_NEXT_WORDS = {
-    Reveal.SOFT: "Reveal: soft",
-    Reveal.GREY: "Reveal: grey",
-    Reveal.COLOUR: "Reveal: colour",
-    Reveal.ENLARGED: "Reveal: large",
-}
-CLASS_WORDS = {
-    Scheme.PLAIN: {"abuse": "Abuse", "other": "Nothing of the kind", "unsure": "Cannot tell"},
-    Scheme.INDUSTRY: {
-        "A1": "A1: younger child, sexual act",
-        "A2": "A2: younger child, exhibition",
-        "B1": "B1: older child, sexual act",
-        "B2": "B2: older child, exhibition",
-        "other": "Nothing of the kind",
-    },
-    Scheme.UK: {
-        "A": "Category A",
-        "B": "Category B",
-        "C": "Category C",
-        "other": "Nothing of the kind",
-    },
-}
-OUTCOME_WORDS = {
-    Outcome.CONFIRM: "Confirm",
-    Outcome.REJECT: "Reject",
-    Outcome.ESCALATE: "Ask a lead",
-}
-_DRAWN_WORDS = {
-    Outcome.CONFIRM: "It is drawn or generated, and counts",
-    Outcome.REJECT: "It is drawn or generated, and does not count",
-    Outcome.ESCALATE: "It is drawn or generated: I cannot tell whether it counts",
-}
-REASON_WORDS = {
-    Reason.SHOWS_ABUSE: "It shows abuse",
-    Reason.NOT_ABUSE: "It shows no abuse",
-    Reason.NOT_THE_KNOWN_PICTURE: "It is not the known picture",
-    Reason.LAWFUL_CONTEXT: "The context is lawful",
-    Reason.CANNOT_TELL: "I cannot tell",
-    Reason.DRAWN_OR_GENERATED: "It is drawn or generated",
-}
 _BLIND = {
     1: "The person after you does not see it before they have decided.",
     2: "You see what somebody else said only after you have decided.",
@@ -205,7 +165,7 @@ def outcomes_of(case: CaseView) -> list[tuple[str, list[Choice]]]:
             value = f"{outcome.value}:{reason.value}"
             words = REASON_WORDS[reason]
             if reason is Reason.DRAWN_OR_GENERATED:
-                words = _DRAWN_WORDS[outcome]
+                words = DRAWN_WORDS[outcome]
             choices.append(Choice(value, digit, words))
         found.append((OUTCOME_WORDS[outcome], choices))
     return found
@@ -228,7 +188,7 @@ def page_values(visit: Visit, case: CaseView, revealed: Mapping[int, Reveal]) ->
 
 
 def _next_words(chosen: Preferences) -> dict[int, str]:
-    return {k: _NEXT_WORDS[step] for k, step in enumerate(ladder_of(chosen))}
+    return {k: NEXT_WORDS[step] for k, step in enumerate(ladder_of(chosen))}
 
 
 def show_case(

@@ -6,12 +6,12 @@ from starlette.responses import Response
 
 from veilmatch.access.roles import Role
 from veilmatch.casework.measures.figures import Figures
-from veilmatch.console.figures import count_spans, read_times
+from veilmatch.console.forms.preferences import read_form
 from veilmatch.console.guard import Door, Visit, redirect
 from veilmatch.console.plots import Bar, draw_bars
-from veilmatch.console.preferences import read_form
 from veilmatch.console.screens.queue import LOOKERS
 from veilmatch.console.templating import format_share, format_span, plural, show
+from veilmatch.console.times import count_spans, read_times
 
 _DAY_S = 86_400
 WINDOW_S = 30 * _DAY_S

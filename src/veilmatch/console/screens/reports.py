@@ -19,8 +19,8 @@ from veilmatch.casework.after.source import CaseFacts
 from veilmatch.casework.history import hold_case
 from veilmatch.casework.tables import case_preservation, case_report, review_item
 from veilmatch.casework.viewing import read_view_events
+from veilmatch.console.forms.report_form import FIELDS, FILE_FIELDS, FormSource
 from veilmatch.console.guard import Door, Visit, redirect
-from veilmatch.console.report_form import FIELDS, FILE_FIELDS, FormSource
 from veilmatch.console.screens.queue import name_of, parse_case_id
 from veilmatch.console.templating import show
 from veilmatch.errors import InputError

@@ -20,8 +20,7 @@ from pydantic_settings import (
 from pydantic_settings.exceptions import SettingsError
 
 from veilmatch.access.gate.usage import Quotas
-from veilmatch.access.login.oidc import OidcSettings
-from veilmatch.access.login.passkeys import PasskeySite
+from veilmatch.access.login.sites import OidcSettings, PasskeySite
 from veilmatch.errors import ConfigError
 from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.secret import SecretBytes
@@ -85,6 +84,9 @@ class ServeConfiguration(BaseSettings):
     batch_count: Annotated[int, Field(ge=1, le=1 << 20)] = 1000
 
     administration: bool = False
+    console: bool = False
+    console_profile: Path | None = None
+    console_step_up: bool = False
     origin: str = ""
     oidc_issuer: str = ""
     oidc_client_id: str = ""

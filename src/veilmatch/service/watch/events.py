@@ -21,7 +21,6 @@ Check = Callable[[object], bool]
 ROUTES = frozenset(
     {
         "/v1/vouchers",
-        "/v1/release",
         "/v1/releases",
         "/v1/accounts",
         "/admin/v1",

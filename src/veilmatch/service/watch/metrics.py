@@ -7,7 +7,14 @@ from collections.abc import Callable
 from http.server import HTTPServer
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.exposition import start_http_server
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +32,7 @@ class Metrics:
     """
 
     def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # times nobody asked for
         self.registry = CollectorRegistry(auto_describe=True)
         self.timer = timer
         self._requests = Counter(

@@ -4,8 +4,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from veilmatch.errors import ConfigError
-
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -346,23 +344,37 @@ def _make_case_view() -> None:
 
 
 def _change_cases() -> None:
-    """Items move under the key of their case; what version 0.1 opened cannot be moved here."""
-    for table in ("case_file", "case_item"):
-        if op.get_bind().scalar(sa.text(f"SELECT count(*) FROM {table}")):  # noqa: S608
-            raise ConfigError(
-                "the database holds cases of version 0.1, which this version cannot take over",
-                setting="data",
-                hint="end them with version 0.1, or start with a fresh store",
-            )
-        op.drop_table(table)
+    """An ended case leaves room for another; items of version 0.1 wait to be adopted."""
+    op.rename_table("case_file", "old_case_file")
+    op.rename_table("case_item", "old_case_item")
     op.create_table(
         "case_file",
         sa.Column("case_id", sa.LargeBinary(length=16), nullable=False),
         sa.Column("account", sa.LargeBinary(length=16), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("opened_day", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("case_id"),
+        # PostgreSQL keeps the old tables' names for their keys
+        sa.PrimaryKeyConstraint("case_id", name="case_file_key"),
     )
+    op.create_table(
+        "case_item",
+        sa.Column("case_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("asset_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("sealed_item", sa.LargeBinary()),
+        sa.Column("item_body", sa.LargeBinary()),
+        sa.Column("second_hash_agrees", sa.Integer()),
+        sa.PrimaryKeyConstraint("case_id", "asset_id", name="case_item_key"),
+    )
+    op.execute(
+        "INSERT INTO case_file (case_id, account, state, opened_day)"
+        " SELECT case_id, account, state, opened_day FROM old_case_file"
+    )
+    op.execute(
+        "INSERT INTO case_item (case_id, asset_id, sealed_item, second_hash_agrees)"
+        " SELECT case_id, asset_id, sealed_item, second_hash_agrees FROM old_case_item"
+    )
+    op.drop_table("old_case_item")
+    op.drop_table("old_case_file")
     not_ended = sa.text("state = 'opened'")
     op.create_index(
         "case_file_open",
@@ -371,12 +383,4 @@ def _change_cases() -> None:
         unique=True,
         sqlite_where=not_ended,
         postgresql_where=not_ended,
-    )
-    op.create_table(
-        "case_item",
-        sa.Column("case_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("asset_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("item_body", sa.LargeBinary(), nullable=False),
-        sa.Column("second_hash_agrees", sa.Integer()),
-        sa.PrimaryKeyConstraint("case_id", "asset_id"),
     )

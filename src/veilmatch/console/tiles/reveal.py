@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from veilmatch.console.pixels import Reveal
+from veilmatch.console.tiles.pixels import Reveal
 from veilmatch.errors import PolicyError
 from veilmatch.wire import length_prefixed
 

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.service.world import World
-from veilmatch.errors import ConfigError, Error, VerificationError
-from veilmatch.hazmat.signing import SigningKey
-from veilmatch.release.approval import sign_approval
-from veilmatch.secret import SecretBytes
-from veilmatch.store.release_site import (
-    APPROVALS,
-    CURRENT,
-    MANIFEST,
-    TABLE,
-    ReleaseSite,
-    check_site,
-)
+from tests.integration.service.world import World, make_world
+from veilmatch.errors import ConfigError, EncodingError, Error, VerificationError
+from veilmatch.release.shards import parse_shard_list
+from veilmatch.release.trusted_release import MANIFEST, SHARDS
+from veilmatch.site.release_site import CURRENT, ReleaseSite, check_site
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """One small published release."""
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+def _shards(site: ReleaseSite, world: World) -> list[Path]:
+    data = site.read_release_file(world.current.release_id, SHARDS)
+    return [site.shard_path(digest) for digest in parse_shard_list(data).digests]
 
 
 @pytest.fixture
@@ -35,20 +38,14 @@ def test_roundtrip(site: ReleaseSite, world: World) -> None:
     assert site.read_current().release_id == release.release_id
     assert site.read_manifest(release.release_id) == release.built.manifest
     assert site.verify_release_files(release.release_id) == release.built.manifest
-    assert len(site.read_approvals(release.release_id)) == 2
+    table = release.built.table
+    assert site.read_table(release.release_id) == table.header() + table.rows.tobytes()
     assert check_site(site.folder).folder == site.folder
-
-
-def test_second_approval_by_one_key_replaces_the_first(site: ReleaseSite, world: World) -> None:
-    release_id, key = world.current.release_id, SigningKey(SecretBytes.generate())
-    for _ in range(2):
-        site.add_approval(release_id, sign_approval(key, release_id))
-    assert len(site.read_approvals(release_id)) == 3
 
 
 @pytest.mark.parametrize("place", [0, 3, 40, -1, -32])
 def test_flipped_bit_in_the_table_is_found(site: ReleaseSite, world: World, place: int) -> None:
-    path = site.release_folder(world.current.release_id) / TABLE
+    path = _shards(site, world)[0]
     data = bytearray(path.read_bytes())
     data[place] ^= 1
     path.write_bytes(data)
@@ -58,7 +55,7 @@ def test_flipped_bit_in_the_table_is_found(site: ReleaseSite, world: World, plac
 
 @pytest.mark.parametrize("change", [-1, -32, 1, 32])
 def test_table_of_another_length_is_refused(site: ReleaseSite, world: World, change: int) -> None:
-    path = site.release_folder(world.current.release_id) / TABLE
+    path = _shards(site, world)[0]
     data = path.read_bytes()
     path.write_bytes(data[:change] if change < 0 else data + bytes(change))
     with pytest.raises(Error):
@@ -87,10 +84,17 @@ def test_damaged_manifest_is_a_config_error(site: ReleaseSite, world: World, dat
         check_site(site.folder)
 
 
-def test_damaged_approvals_are_named(site: ReleaseSite, world: World) -> None:
-    (site.release_folder(world.current.release_id) / APPROVALS).write_bytes(b"{}")
-    with pytest.raises(Error):
-        site.read_approvals(world.current.release_id)
+@pytest.mark.parametrize("data", [b"", b"{}", b"\x00" * 100])
+def test_damaged_shard_list_is_named(site: ReleaseSite, world: World, data: bytes) -> None:
+    (site.release_folder(world.current.release_id) / SHARDS).write_bytes(data)
+    with pytest.raises(EncodingError):
+        site.read_table(world.current.release_id)
+
+
+def test_missing_shard_is_a_config_error(site: ReleaseSite, world: World) -> None:
+    _shards(site, world)[0].unlink()
+    with pytest.raises(ConfigError):
+        site.verify_release_files(world.current.release_id)
 
 
 def test_missing_folder_is_a_config_error(tmp_path: Path) -> None:
@@ -108,7 +112,7 @@ def test_half_built_release_is_not_listed(site: ReleaseSite, world: World) -> No
     assert site.release_ids() == [world.current.release_id]
 
 
-def test_failed_table_write_leaves_no_temporary_file(
+def test_failed_shard_write_leaves_no_temporary_file(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, built = ReleaseSite(tmp_path), world.current.built
@@ -116,7 +120,7 @@ def test_failed_table_write_leaves_no_temporary_file(
     def refuse(*_: object) -> None:
         raise OSError(28, "no space left")
 
-    monkeypatch.setattr("veilmatch.store.release_site.sync_folder", refuse)
+    monkeypatch.setattr("veilmatch.store.files.sync_folder", refuse)
     with pytest.raises(Error):
         site.write_release(built.manifest, built.table, built.release_id)
     names = {path.name for path in tmp_path.rglob("*")}

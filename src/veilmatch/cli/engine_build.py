@@ -1,0 +1,97 @@
+"""``--engine``: blind a table, or match a backlog, on many cores or machines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veilmatch.cli.console import progress
+from veilmatch.jobs.key_provider import KeyProvider
+from veilmatch.jobs.table_run import blind_on_engine, forget_draft, load_or_draw_draft
+from veilmatch.release.publish import BuiltRelease, HashSet, ReleaseRequest, build_from_set
+from veilmatch.shards.engine import Engine, open_engine, parse_engine
+from veilmatch.shards.ledger import ShardLedger
+from veilmatch.store.crypter import load_crypter
+from veilmatch.store.database import Database
+
+EngineText = Annotated[
+    str | None,
+    typer.Option("--engine", help="Run on local[:N], dask[:N], ray[:N] or a cluster's address."),
+]
+RunData = Annotated[
+    Path,
+    typer.Option("--run-data", help="Folder of unfinished runs on an engine, kept private."),
+]
+RUN_DATA = Path("veilmatch-runs")
+_DATABASE, _KEY, _SHARDS = "runs.sqlite", "runs.key", "shards"
+
+
+def _clock() -> int:
+    return int(time.time())
+
+
+@contextmanager
+def open_ledger(data: Path) -> Iterator[tuple[Database, ShardLedger]]:
+    """Open the record of runs below a folder. Raises ConfigError, StoreError."""
+    database = Database(data / _DATABASE)
+    try:
+        crypter = load_crypter(data / _KEY)
+        yield database, ShardLedger(database, crypter, data / _SHARDS, _clock)
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_engine_named(text: str) -> Iterator[Engine]:
+    """Open the engine that an option names; end it at the end. Raises ConfigError."""
+    engine = open_engine(parse_engine(text))
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+class EngineBuild:
+    """A table that is blinded on an engine, and can be resumed.
+
+    Args:
+        text: What ``--engine`` says.
+        data: Folder of unfinished runs.
+        where: What ``--secrets`` names; the workers reach it too.
+        threads: Cores to use for what stays here.
+    """
+
+    def __init__(self, text: str, data: Path, where: str, threads: int) -> None:
+        parse_engine(text)  # a wrong one is told before anything is drawn
+        self._text, self._data, self._where, self._threads = text, data, where, threads
+        self._draft_id = b""
+
+    def build(self, common: HashSet, request: ReleaseRequest, keys: KeyProvider) -> BuiltRelease:
+        """Build the release; what a killed build had finished is not done again."""
+        with (
+            open_ledger(self._data) as (database, ledger),
+            open_engine_named(self._text) as engine,
+            progress() as bars,
+        ):
+            task = bars.add_task("blinding the table in shards", total=None)
+            self._draft_id, draft = load_or_draw_draft(
+                common, request, keys, database, _clock, threads=self._threads
+            )
+            blind = blind_on_engine(
+                self._where,
+                self._draft_id,
+                engine,
+                ledger,
+                lambda done, total: bars.update(task, completed=done, total=total),
+            )
+            return build_from_set(common, request, threads=self._threads, draft=draft, blind=blind)
+
+    def forget(self, keys: KeyProvider) -> None:
+        """Forget the draft, once the release's own secret is kept."""
+        with open_ledger(self._data) as (database, _ledger):
+            forget_draft(self._draft_id, keys, database)

@@ -1,0 +1,1 @@
+"""What an update fetches: metadata through an updater of TUF, then files, then shards."""

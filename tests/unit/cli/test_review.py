@@ -1,0 +1,119 @@
+"""``veilmatch review`` and ``transparency`` on a store in which something has happened."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.unit.casework.following import Office
+from tests.unit.casework.house import ALICE, BOB, House, opened
+from veilmatch.cli.main import run
+from veilmatch.logstore.state import save_note_key
+from veilmatch.review.decision import Outcome
+from veilmatch.store.crypter import load_crypter
+from veilmatch.store.database import Database
+from veilmatch.transparency.key import SignatureType
+
+YEAR = time.strftime("%Y", time.gmtime())
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A store with a reported, a rejected and a waiting case."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    database = Database(folder / "store.sqlite")
+    house = House(database, load_crypter(folder / "store.key"), now=int(time.time()) - 1000)
+    office = Office(house, tmp_path)
+    office.reported()
+    other = house.open_case(opened(5))
+    house.decide(ALICE, other, Outcome.REJECT)
+    house.decide(BOB, other, Outcome.REJECT)
+    house.open_case(opened(6))
+    database.close()
+    return folder
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "note.key"
+    save_note_key(path, "op.example/private", SignatureType.ED25519, b"k" * 32)
+    return path
+
+
+def _json(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    assert run([*words, "--json"]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return found
+
+
+def test_queue_figures_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--data", str(data))
+    assert _json(capsys, "review", "queue", *where)["cases"] == {
+        "acted": 1,
+        "hash_confirmed": 1,
+        "rejected": 1,
+    }
+    figures = _json(capsys, "review", "figures", *where)
+    assert figures["decisions"] == {"confirm": 2, "reject": 2}
+    assert figures["agreement"] == {"pairs": 2, "agreed": 2}
+    (kept,) = _json(capsys, "review", "kept", *where)["kept"]  # type: ignore[misc]
+    case = kept["case"]
+    assert not kept["held"]
+    assert run(["review", "hold", case, *where, "--reason", "a court asks"]) == 0
+    assert _json(capsys, "review", "kept", *where)["kept"][0]["held"]  # type: ignore[index]
+    assert run(["review", "hold", case, *where, "--reason", "over", "--release"]) == 0
+    assert run(["review", "hold", "xx", *where, "--reason", "no"]) == 2
+    assert run(["review", "hold", case, *where, "--reason", " "]) == 2
+    capsys.readouterr()
+    advanced = _json(capsys, "review", "advance", *where, "--appeal-days", "0", "--destroy")
+    assert (advanced["closed"], advanced["destroyed"]) == (2, 1)
+    listed = _json(capsys, "cases", "list", *where)["cases"]
+    states = [one["state"] for one in listed]  # type: ignore[attr-defined]
+    assert sorted(states) == ["closed", "destroyed", "hash_confirmed"]
+
+
+def test_an_export_is_audited(
+    data: Path, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, trust = tmp_path / "export", tmp_path / "trust"
+    words = ("review", "export", "--data", str(data), "--log-key", str(key), "--out", str(out))
+    head = str(_json(capsys, *words)["head"])
+    signer = save_note_key(
+        tmp_path / "same.key", "op.example/private", SignatureType.ED25519, b"k" * 32
+    )
+    trust.write_bytes(b"log " + signer.key.to_bytes() + b"\n")
+    audit = ("audit", str(out), "--trust", str(trust))
+    assert _json(capsys, *audit, "--head", head)["exit_code"] == 0
+    content = out.read_bytes()
+    out.write_bytes(content.replace(b'"acted"', b'"closed"', 1))
+    assert run(list(audit)) == 1
+    out.write_bytes(content)
+    (tmp_path / "empty").write_bytes(b"\n")
+    assert run(["audit", str(out), "--trust", str(tmp_path / "empty")]) == 2
+    assert _json(capsys, "review", "verify", "--data", str(data))["size"]
+
+
+def test_a_period_is_reported_and_verified(
+    data: Path, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "numbers"
+    words = ("transparency", "report", "--data", str(data), "--period", YEAR)
+    made = _json(capsys, *words, "--log-key", str(key), "--out", str(out))
+    counts = made["counts"]
+    assert isinstance(counts, dict)
+    assert (counts["opened"], counts["confirmed"], counts["rejected"]) == (3, 1, 1)
+    assert sorted(path.name for path in out.iterdir()) == made["files"]
+    signer = save_note_key(
+        tmp_path / "same.key", "op.example/private", SignatureType.ED25519, b"k" * 32
+    )
+    check = ["transparency", "verify", str(out / "report.json"), "--proofs"]
+    check += [str(out / "proofs.json"), "--key", signer.key.to_bytes().decode()]
+    assert _json(capsys, *check)["counts"] == counts
+    data_out = (out / "report.json").read_bytes()
+    (out / "report.json").write_bytes(data_out.replace(b'"opened":3', b'"opened":4', 1))
+    assert run(check) == 1
+    assert run([*words[:-1], "2026-Q9", "--log-key", str(key), "--out", str(out)]) == 2
