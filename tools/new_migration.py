@@ -67,7 +67,7 @@ def draft(connection: Connection, metadata: MetaData, rooms: list[str]) -> list[
     if script.upgrade_ops is None:
         return []
     code = render_python_code(script.upgrade_ops, render_as_batch=True)
-    code = _INDEX.sub(_without_batches, re.sub(r"^ *# ###.*\n", "", code, flags=re.MULTILINE))
+    code = _INDEX.sub(_without_batches, re.sub(r"^ *# ###.*\n?", "", code, flags=re.MULTILINE))
     code = re.sub(r"(sa\.Boolean\(\), server_default=)(sa\.text\('0'\)|'0')", r"\1sa.false()", code)
     steps = re.split(r"^(?=    op\.create_table)", code, flags=re.MULTILINE)
     return [step for step in steps if step.strip() and step.strip() != "pass"]

@@ -368,7 +368,8 @@ def _change_cases() -> None:
         sa.Column("account", sa.LargeBinary(length=16), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("opened_day", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("case_id"),
+        # PostgreSQL keeps the old tables' names for their keys
+        sa.PrimaryKeyConstraint("case_id", name="case_file_key"),
     )
     op.create_table(
         "case_item",
