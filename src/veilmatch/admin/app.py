@@ -41,7 +41,7 @@ _TITLES = {
 }
 _DOCUMENTED: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": _TITLES[status][1]}
-    for status in (400, 401, 403, 413, 422, 429, 503)
+    for status in (400, 401, 403, 404, 413, 422, 429, 503)
 }
 _BY_CLASS: tuple[tuple[type[Error], int], ...] = (
     (SessionError, 401),

@@ -28,6 +28,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
 from veilmatch.access.operators import NewOperator
@@ -35,6 +36,7 @@ from veilmatch.access.roles import Role
 from veilmatch.admin.app import PREFIX, create_admin
 from veilmatch.admin.guard import AdminParts
 from veilmatch.secret import SecretBytes
+from veilmatch.service import problems
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 
@@ -83,7 +85,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             tokens[role] = parts.sessions.open_in(connection, parts.operators.add(connection, new))
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server, thread = _serve(Starlette(routes=[Mount(PREFIX, create_admin(parts))]), listener)
+    app = Starlette(
+        routes=[Mount(PREFIX, create_admin(parts))],
+        exception_handlers={HTTPException: problems.handle_http},  # as the service has it
+    )
+    server, thread = _serve(app, listener)
     document = httpx.get(f"{address}{PREFIX}/openapi.json", trust_env=False).json()
     yield Served(address, parts, tokens, document)
     server.should_exit = True
