@@ -236,7 +236,7 @@ def test_a_case_by_keyboard_alone(tour: Tour, world: World) -> None:
     expect(page.get_by_label("Code")).to_be_focused()
     page.keyboard.type(world.totp["ada"].at(world.clock()))
     press(page, "Enter")
-    expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Queue", exact=True)).to_be_visible()
     press(page, "d")
     expect(page.get_by_role("button", name="Record the decision")).to_be_visible()
     press(page, "?")
@@ -266,7 +266,7 @@ def test_a_case_by_keyboard_alone(tour: Tour, world: World) -> None:
     page.keyboard.type("jkr123 are letters in a note")
     expect(page.get_by_label("Note")).to_have_value("jkr123 are letters in a note")
     press(page, "Escape", "q")
-    expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Queue", exact=True)).to_be_visible()
     press(page, "d")  # goes on with the case; what was not recorded is gone
     expect(page.get_by_label("Note")).to_have_value("")
     for group in (1, 2, 3):
@@ -285,7 +285,7 @@ def test_keys_can_be_switched_off(tour: Tour, world: World) -> None:
     expect(page.get_by_role("status")).to_contain_text("Saved")
     page.goto("/review/queue")
     press(page, "d")
-    expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+    expect(page.get_by_role("heading", name="Queue", exact=True)).to_be_visible()
     expect(page.locator("kbd")).to_have_count(0)
 
 

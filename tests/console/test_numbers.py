@@ -32,9 +32,10 @@ def publish(world: World, folder: Path) -> None:
     records = {one.record.index: one.data for one in entries}
     numbers = count_records(map(parse_record, records.values()), parse_period(PERIOD))
     proofs = build_proofs(numbers, records, [hash_record(data) for data in records.values()])
-    folder.mkdir(exist_ok=True)
-    (folder / f"{PERIOD}.json").write_bytes(PublicReport(numbers, head).to_bytes())
-    (folder / f"{PERIOD}.proofs.json").write_bytes(proofs)
+    place = folder / PERIOD
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "report.json").write_bytes(PublicReport(numbers, head).to_bytes())
+    (place / "proofs.json").write_bytes(proofs)
 
 
 def browser_of(world: World, folder: Path, key: object = SIGNER.key) -> Browser:
@@ -53,7 +54,7 @@ def test_numbers_are_shown_recomputed_and_without_a_login(world: World, tmp_path
         assert "Recomputed." in answer.text
         assert "north: " not in answer.text.split("Reported, by list")[0]
     report = browser.get(f"/numbers/{PERIOD}/report.json")
-    assert report.content == (tmp_path / "numbers" / f"{PERIOD}.json").read_bytes()
+    assert report.content == (tmp_path / "numbers" / PERIOD / "report.json").read_bytes()
     assert browser.get(f"/numbers/{PERIOD}/proofs.json").status_code == 200
     for name in world.ids:
         assert name not in report.text
@@ -66,7 +67,7 @@ def test_a_number_that_does_not_verify_is_not_shown(
     confirm(world)
     folder, key = tmp_path / "numbers", SIGNER.key
     publish(world, folder)
-    path, proofs = folder / f"{PERIOD}.json", folder / f"{PERIOD}.proofs.json"
+    path, proofs = folder / PERIOD / "report.json", folder / PERIOD / "proofs.json"
     if change == "count":
         said = json.loads(path.read_bytes())
         said["counts"]["confirmed"] = 0
@@ -78,8 +79,7 @@ def test_a_number_that_does_not_verify_is_not_shown(
         said["proven"] = said["proven"][1:]
         proofs.write_text(json.dumps(said, sort_keys=True, separators=(",", ":")))
     else:
-        path.rename(folder / "2020-01.json")
-        proofs.rename(folder / "2020-01.proofs.json")
+        path.parent.rename(folder / "2020-01")
     answer = browser_of(world, folder, key).get("/numbers")
     assert answer.status_code in (400, 404, 409)
     assert "Recomputed." not in answer.text
@@ -98,7 +98,7 @@ def test_where_nothing_is_published_the_page_says_so(world: World, tmp_path: Pat
 def test_the_page_says_how_many_entries_are_proven(world: World, tmp_path: Path) -> None:
     confirm(world)
     publish(world, tmp_path / "numbers")
-    proven = json.loads((tmp_path / "numbers" / f"{PERIOD}.proofs.json").read_bytes())["proven"]
+    proven = json.loads((tmp_path / "numbers" / PERIOD / "proofs.json").read_bytes())["proven"]
     page = browser_of(world, tmp_path / "numbers").get("/numbers").text
     assert f"from {len(proven)} proven entries" in page
     assert "of settled cases were rejected by people (list north)" in page

@@ -1,6 +1,7 @@
 """Published numbers: the files in a folder, shown only after they were recomputed.
 
-``2026-Q3.json`` is a report, ``2026-Q3.proofs.json`` its proofs. What does not verify under the
+A folder for each period, as ``veilmatch transparency report --out numbers/2026-Q3`` writes it:
+``report.json`` and ``proofs.json``. What does not verify under the
 operator's log key is not shown as a number. Spec: ``spec/65-review.md`` section 10.
 """
 
@@ -19,6 +20,7 @@ from veilmatch.transparency.key import VerifierKey
 
 _REPORT_LEN_MAX, _PROOFS_LEN_MAX = 16 << 20, 256 << 20
 _MILLION = 1_000_000
+_REPORT, _PROOFS = "report.json", "proofs.json"
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,16 @@ class NumbersFolder:
         """List what is published, the newest first. Raises StoreError."""
         found = []
         try:
-            names = [one.name for one in self._folder.iterdir()]
+            names = [one.name for one in self._folder.iterdir() if (one / _REPORT).is_file()]
         except OSError as exc:
             raise StoreError("the published numbers cannot be read") from exc
         for name in names:
-            stem, _, kind = name.partition(".")
             try:
-                period = parse_period(stem)
+                period = parse_period(name)
             except ConfigError:
-                continue  # another file
-            if kind == "json":
-                found.append((period.until_at, period.from_at, stem))
-        return [stem for _, _, stem in sorted(found, reverse=True)]
+                continue  # another folder
+            found.append((period.until_at, period.from_at, name))
+        return [name for _, _, name in sorted(found, reverse=True)]
 
     def read(self, name: str) -> PublishedNumbers:
         """Read and recompute a period; once for each version of its files.
@@ -91,7 +91,7 @@ class NumbersFolder:
             EncodingError: A file is malformed.
         """
         period = parse_period(name).name  # nothing else becomes part of a path
-        places = (self._folder / f"{period}.json", self._folder / f"{period}.proofs.json")
+        places = (self._folder / period / _REPORT, self._folder / period / _PROOFS)
         report = read_file(places[0], "the report", max_len=_REPORT_LEN_MAX)
         proofs = read_file(places[1], "the report's proofs", max_len=_PROOFS_LEN_MAX)
         key = (period, hash(report), hash(proofs))

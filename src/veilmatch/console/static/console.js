@@ -74,10 +74,13 @@
   });
 
   // After a part of the page was replaced, the keyboard stays where it was.
+  // Settling is at once (frame.html), or it would mark the group again after the person went on.
   document.addEventListener("htmx:afterSwap", (event) => {
     const again = event.detail.target && document.getElementById(event.detail.target.id);
     const group = again && again.closest("[data-group]");
-    if (group) go(group);
+    if (!group) return;
+    const moved = groups().some((one) => one !== group && one.classList.contains("current"));
+    if (moved) group.classList.remove("current"); else go(group);
   });
   // A refusal is a page of its own: show it, instead of leaving a button that does nothing.
   document.addEventListener("htmx:beforeSwap", (event) => {
