@@ -27,6 +27,8 @@ NATIVE = (
 HASHES = ("hash_recall",)
 # Beside peers, each in an environment of its own; nothing where a peer cannot be installed.
 PEERS = ("peers.openmined_psi", "peers.secretflow_ub")
+# The service; nothing where PostgreSQL is not installed.
+SERVICE = ("intake",)
 RESULTS = Path(__file__).with_name("results.json")
 
 
@@ -64,7 +66,7 @@ def read_results() -> list[dict[str, object]]:
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all."""
     records: list[Record] = []
-    for name in names or (*PORTABLE, *NATIVE, *HASHES, *PEERS):
+    for name in names or (*PORTABLE, *NATIVE, *HASHES, *SERVICE, *PEERS):
         for record in run_one(name):
             print_record(record)
             records.append(record)

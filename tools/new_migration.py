@@ -95,8 +95,8 @@ def main() -> None:
     word = re.sub(r"\W+", "_", rooms[0] if rooms else message.lower().split()[0])
     path = _FOLDER / f"m{number}_{word}.py"
     path.write_text("".join(parts), encoding="utf-8")
-    for step in (["format", "-q"], ["check", "-q", "--fix"]):
-        subprocess.run([sys.executable, "-m", "ruff", *step, str(path)], check=False)
+    for action in (["format", "-q"], ["check", "-q", "--fix"]):
+        subprocess.run([sys.executable, "-m", "ruff", *action, str(path)], check=False)
     print(f"{path}: read it, then set HEAD = {number!r}")
 
 

@@ -127,7 +127,7 @@ class Tour:
         self.watch.follow(page)
         return page
 
-    def look(self, page: Page, name: str, *, is_shot: bool = True) -> None:
+    def look(self, page: Page, name: str, *, is_shot: bool = True, is_whole: bool = True) -> None:
         """Check a page's accessibility; keep a picture of it."""
         page.evaluate("scrollTo(0, 0)")  # what the bar covers is there when it is scrolled to
         options = {"runOnly": {"type": "tag", "values": _AXE_TAGS}}
@@ -142,7 +142,7 @@ class Tour:
             pytest.fail("\n".join(found))
         self.visited.append(name)
         if is_shot:
-            shot = page.screenshot(full_page=True, animations="disabled")
+            shot = page.screenshot(full_page=is_whole, animations="disabled")
             self._keep(name, shot)
 
     def _keep(self, name: str, shot: bytes) -> None:

@@ -93,3 +93,12 @@ def test_where_nothing_is_published_the_page_says_so(world: World, tmp_path: Pat
     for place in ("/numbers/2026-Q3", "/numbers/..", "/numbers/x", "/numbers/2026-Q3/other"):
         assert browser.get(place).status_code in (400, 404)
     assert Browser(world.app).get("/numbers").status_code == 404
+
+
+def test_the_page_says_how_many_entries_are_proven(world: World, tmp_path: Path) -> None:
+    confirm(world)
+    publish(world, tmp_path / "numbers")
+    proven = json.loads((tmp_path / "numbers" / f"{PERIOD}.proofs.json").read_bytes())["proven"]
+    page = browser_of(world, tmp_path / "numbers").get("/numbers").text
+    assert f"from {len(proven)} proven entries" in page
+    assert "of settled cases were rejected by people (list north)" in page

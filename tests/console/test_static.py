@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from importlib import resources
 
 import pytest
@@ -99,3 +101,16 @@ def test_edges_of_controls_and_focus_stand_out(scheme: int, ground: str) -> None
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", block))
     for edge in ("line-strong", "focus"):
         assert _contrast(colours[edge], colours[ground]) >= 3
+
+
+def test_the_console_loads_nothing_that_holds_the_table_secret() -> None:
+    script = (
+        "import sys, veilmatch.console.app\n"
+        "bad = ('veilmatch.jobs', 'veilmatch.table.secret', 'veilmatch.table.blind',"
+        " 'veilmatch.matching', 'veilmatch.service')\n"
+        "print([one for one in sys.modules if one.startswith(bad)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -511,9 +511,12 @@ def test_law_4_a_flipped_bit_of_a_release_is_refused(data: st.DataObject) -> Non
         table = flip(table)
     elif which in files:
         files[which] = flip(files[which])
+    elif which == "timestamp":
+        metadata = replace(metadata, timestamp=flip(metadata.timestamp))
+    elif which == "snapshot":
+        metadata = replace(metadata, snapshot=flip(metadata.snapshot))
     else:
-        changed = flip(getattr(metadata, which))
-        metadata = replace(metadata, **{which: changed})
+        metadata = replace(metadata, targets=flip(metadata.targets))
     received = ReleaseFiles(metadata, files)
     if which == "timestamp":
         # Nothing is computed over its bytes: a digit of a signature may be a capital.

@@ -116,7 +116,9 @@ class CaseStore:
         found = _Found(opening, agrees, distances, sources or {}, min_shares)
         desk = self._desk(now)
         with self._database.transaction() as connection:
+            # Apart: it writes to the log, and whoever holds the log's tip asks for no other row.
             adopt_old_cases(connection, desk)
+        with self._database.transaction() as connection:
             case_id = self._find_open(connection, account)
             if case_id is None:
                 fresh = self._not_yet_known(connection, account, opening.items)

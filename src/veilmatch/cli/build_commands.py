@@ -52,6 +52,12 @@ def _read_second(paths: list[Path], known: list[HashProvider], min_jurisdictions
     return common
 
 
+def _choose_parameters(found: ReleaseSet, probes: int, min_shares: int) -> Parameters:
+    count = probes or default_probes(found.lists)
+    synthetic = SyntheticSchedule(open_slots=measured_open_slots(found.lists, count))
+    return Parameters(min_shares=min_shares, probes=count, synthetic=synthetic)
+
+
 def _next_request(
     site: ReleaseSite,
     algorithm: HashAlgorithm,
@@ -179,9 +185,7 @@ def build(
     found = read_release_set(told, Parameters().min_jurisdictions)
     if corpus or paint:
         found = replace(found, common=screen_set(found, corpus or [], paint, contact))
-    count = probes or default_probes(found.lists)
-    synthetic = SyntheticSchedule(open_slots=measured_open_slots(found.lists, count))
-    parameters = Parameters(min_shares=min_shares, probes=count, synthetic=synthetic)
+    parameters = _choose_parameters(found, probes, min_shares)
     second = _read_second(second_list, known, parameters.min_jurisdictions) if second_list else None
     declared = _declare(calibration, target, found, min_shares)
     release_site = ReleaseSite(site)

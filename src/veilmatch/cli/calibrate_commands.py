@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from veilmatch.cli.console import print_json, progress, say
+from veilmatch.cli.key_files import ask_pin
 from veilmatch.cli.release_set import SetOptions, read_provider, read_release_set
 from veilmatch.errors import ConfigError
 from veilmatch.hashbench.calibrate.calibrating import Subject, calibrate_corpus
@@ -21,7 +22,7 @@ from veilmatch.hashbench.calibrate.corpus import Corpus, build_corpus, preproces
 from veilmatch.hashbench.calibrate.measure import BlindedSet, PlainSet
 from veilmatch.hashbench.calibrate.report import Page, write_page
 from veilmatch.hashing.algorithms import build_hasher
-from veilmatch.jobs.key_provider import FileKeyProvider
+from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.release.calibration import MAX_SHARES, TARGET, Claim
 from veilmatch.release.manifest import Parameters, SyntheticSchedule
 from veilmatch.release.publish import default_probes, measured_open_slots
@@ -49,7 +50,7 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="Folder for calibration.json and the report.")],
     site: Annotated[Path | None, typer.Argument(help="The folder of a built release.")] = None,
     secrets: Annotated[
-        Path | None, typer.Option(help="The site's table secrets, as veilmatch build wrote them.")
+        str | None, typer.Option(help="The site's table secrets, as veilmatch build wrote them.")
     ] = None,
     hash_list: Annotated[
         list[Path] | None, typer.Option("--list", help="Instead of a site: a signed list.")
@@ -107,7 +108,7 @@ def _calibrate(
     return pictures, page
 
 
-def _read_site(folder: Path, secrets: Path | None, told: SetOptions) -> Subject:
+def _read_site(folder: Path, secrets: str | None, told: SetOptions) -> Subject:
     if told.signed or told.staged is not None or secrets is None:
         raise ConfigError(
             "a site needs its secrets, and no lists", hint="give --secrets, or leave SITE out"
@@ -120,7 +121,8 @@ def _read_site(folder: Path, secrets: Path | None, told: SetOptions) -> Subject:
     hasher = build_hasher(manifest.algorithm.name)
     if dict(hasher.describe()) != manifest.algorithm.preprocessing:
         raise ConfigError("the release pins other steps of the image hash", setting="site")
-    secret = FileKeyProvider(secrets).load(release_id)
+    with open_key_provider(secrets, ask_pin=ask_pin) as keys:
+        secret = keys.load(release_id)
     return Subject(
         known=BlindedSet(manifest, table, secret, threads=os.cpu_count() or 1),
         algorithm=hasher.name,

@@ -71,7 +71,8 @@ def _release_text(release: ReleaseUpdate) -> str:
     news = "new release" if release.changed else "release in use"
     return (
         f"{news}: epoch {release.epoch}, {release.rows} rows, valid until "
-        f"{_when(release.expires_at)}; every check passed"
+        f"{_when(release.expires_at)}; every check passed\n"
+        f"false openings: {f'declared {release.claim}' if release.claim else 'nothing is declared'}"
     )
 
 

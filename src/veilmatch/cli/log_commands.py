@@ -153,7 +153,8 @@ def log_show(
         print_json({**found, "verified": True, "entries": kinds, "findings": findings})
 
 
-def _write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bool) -> None:
+def write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bool) -> None:
+    """Sign a statement and write it; where it lies already, add the signatures to it."""
     payload = statement.to_bytes()
     with ExitStack() as opened:
         owners = [opened.enter_context(open_provider_key(key)) for key in keys]
@@ -188,7 +189,7 @@ def log_state(
     statement = build_release_statement(data, root, attested)
     if statement.predicate["release_id"] != release_id.hex():
         raise ConfigError("the release's files do not give its release id", setting="site")
-    _write_signed(statement, key, out, as_json)
+    write_signed(statement, key, out, as_json)
 
 
 @witness_app.command(name="init")

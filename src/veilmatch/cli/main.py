@@ -85,7 +85,7 @@ _OPTIONAL_PARTS = {
     "ijson": "lists",
     "lxml": "report",
     "jinja2": "server",
-    "matplotlib": "dev",
+    "matplotlib": "plots",
 }
 
 

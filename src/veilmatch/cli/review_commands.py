@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from veilmatch.casework.after.preservation import Keeping
+from veilmatch.casework.after.feedback import FeedbackSender, FeedbackSettings
+from veilmatch.casework.after.preservation import Keeping, sweep_files
 from veilmatch.casework.after.progress import Progress
-from veilmatch.casework.history import Desk
+from veilmatch.casework.golden import add_golden
+from veilmatch.casework.history import NOBODY, Desk
 from veilmatch.casework.measures.export import read_export
 from veilmatch.casework.measures.figures import Measures
 from veilmatch.casework.queue import Queue
 from veilmatch.cli.console import print_json, say
+from veilmatch.cli.log_commands import write_signed
 from veilmatch.cli.service_commands import AsJson, Data, DatabaseUrl, open_store
 from veilmatch.errors import ConfigError
+from veilmatch.hashing.picture import decode_picture
+from veilmatch.liststore.list_folder import ListFolder
 from veilmatch.logstore.state import load_note_signer
 from veilmatch.privatelog.log import PrivateLog
+from veilmatch.review.decision import HARMLESS, Classification, Scheme
 from veilmatch.review.settings import ReviewPolicy
-from veilmatch.store.files import PRIVATE_MODE, write_atomic
+from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
 from veilmatch.transparency.checkpoint import parse_checkpoint
+from veilmatch.transparency.entries.canonical import JsonObject
+from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject
+from veilmatch.voucher.derivative import make_derivative
 
 review_app = typer.Typer(
     no_args_is_help=True, help="Platforms: queue, figures and log of the review, no pictures."
@@ -29,6 +39,7 @@ review_app = typer.Typer(
 
 LogKey = Annotated[Path, typer.Option("--log-key", help="The private log's key (log init).")]
 REPORT_FILES = "report-files"
+GOLDEN_LEN_MAX = 10_000  # as long as a derivative may be
 _DAY_S = 86_400
 
 
@@ -107,10 +118,13 @@ def advance(
                 (data / REPORT_FILES / f"{blob_id.hex()}.sealed").unlink(missing_ok=True)
 
             destroyed = Keeping(desk, erase).destroy_due()
+        swept = sweep_files(desk, data / REPORT_FILES)
     say(f"{done.receipts} receipts, {done.reported} reported, {done.acted} acted on")
     say(f"{done.appealed} appeals opened, {done.closed} closed, {destroyed} destroyed")
+    if swept:
+        say(f"{swept} sealed files without a report deleted")
     if as_json:
-        print_json({**vars(done), "destroyed": destroyed})
+        print_json({**vars(done), "destroyed": destroyed, "swept": swept})
 
 
 @review_app.command()
@@ -149,6 +163,30 @@ def verify(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) ->
 
 
 @review_app.command()
+def head(
+    data: Data,
+    log_key: LogKey,
+    key: Annotated[Path, typer.Option(help="The platform's statement key (provider keygen).")],
+    out: Annotated[Path, typer.Option(help="Where the signed statement goes.")],
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign the private log's head and state it for the public log; once a day, by a timer."""
+    signer = load_note_signer(log_key)
+    with open_store(data, database) as (opened, crypter):
+        note = PrivateLog(opened, crypter, _clock, signer).sign_head()
+    signed = parse_checkpoint(note.text)
+    subject = Subject("private log head", hashlib.sha256(note.to_bytes()).digest())
+    predicate: JsonObject = {
+        "origin": signed.origin,
+        "size": signed.size,
+        "root": signed.root.hex(),
+    }
+    statement = Statement(EntryKind.PRIVATE_HEAD, (subject,), predicate)
+    write_signed(statement, [key], out, as_json)
+
+
+@review_app.command()
 def export(
     data: Data,
     log_key: LogKey,
@@ -162,12 +200,12 @@ def export(
         note = PrivateLog(opened, crypter, _clock, signer).sign_head()
         exported = read_export(Desk(opened, crypter, _clock))
     write_atomic(out, b"".join(exported.to_lines()), mode=PRIVATE_MODE)
-    head = out.with_name(out.name + ".head")
-    write_atomic(head, note.to_bytes())
+    kept_head = out.with_name(out.name + ".head")
+    write_atomic(kept_head, note.to_bytes())
     size = parse_checkpoint(note.text).size
-    say(f"{size} entries, {len(exported.rows)} rows: {out}\nhead to be kept elsewhere: {head}")
+    say(f"{size} entries, {len(exported.rows)} rows: {out}\nhead to be kept elsewhere: {kept_head}")
     if as_json:
-        print_json({"entries": size, "rows": len(exported.rows), "head": str(head)})
+        print_json({"entries": size, "rows": len(exported.rows), "head": str(kept_head)})
 
 
 @review_app.command()
@@ -191,6 +229,54 @@ def hold(
     say("released" if release else "held")
     if as_json:
         print_json({"held": not release})
+
+
+@review_app.command()
+def golden(
+    data: Data,
+    pictures: Annotated[list[Path], typer.Argument(help="Harmless pictures, made or lawful.")],
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add harmless marked pictures, mixed into cases to measure how well reviewers judge."""
+    made = [
+        make_derivative(decode_picture(read_file(path, "a picture")).pixels, GOLDEN_LEN_MAX)
+        for path in pictures
+    ]
+    harmless = Classification(Scheme.PLAIN, HARMLESS)
+    with open_store(data, database) as (opened, crypter):
+        desk = Desk(opened, crypter, _clock)
+        for picture in made:
+            add_golden(desk, picture, harmless, NOBODY)
+    say(f"{len(made)} pictures added")
+    if as_json:
+        print_json({"added": len(made)})
+
+
+@review_app.command()
+def feedback(
+    data: Data,
+    lists: Annotated[Path, typer.Option(help="Folder of the lists.")],
+    reason: Annotated[
+        list[str] | None, typer.Option(help="LIST=ID: the source's reason id for a wrong match.")
+    ] = None,
+    jurisdiction: Annotated[str, typer.Option(help="Where this platform is, ISO 3166-1.")] = "US",
+    database: DatabaseUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the lists of reinstated cases, and keep their hashes from matching again."""
+    reasons: dict[str, list[str]] = {}
+    for one in reason or []:
+        list_id, mark, reason_id = one.partition("=")
+        if not (list_id and mark and reason_id):
+            raise ConfigError("a reason is LIST=ID", setting="reason")
+        reasons.setdefault(list_id, []).append(reason_id)
+    settings = FeedbackSettings(reasons, jurisdiction)
+    with open_store(data, database) as (opened, crypter):
+        count = FeedbackSender(Desk(opened, crypter, _clock), ListFolder(lists), settings).run()
+    say(f"{count} cases told")
+    if as_json:
+        print_json({"cases": count})
 
 
 def register(app: typer.Typer) -> None:

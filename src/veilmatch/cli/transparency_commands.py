@@ -11,6 +11,7 @@ import typer
 from veilmatch.casework.history import Desk
 from veilmatch.casework.measures.publishing import publish_numbers
 from veilmatch.cli.console import print_json, say
+from veilmatch.cli.log_commands import write_signed
 from veilmatch.cli.review_commands import LogKey
 from veilmatch.cli.service_commands import AsJson, Data, DatabaseUrl, open_store
 from veilmatch.logstore.state import load_note_signer
@@ -42,6 +43,9 @@ def report(
     period: Annotated[str, typer.Option(help="2026-Q3, 2026-H1, 2026-07 or 2026.")],
     log_key: LogKey,
     out: Annotated[Path, typer.Option(help="Folder for the report, its proofs, exports, page.")],
+    key: Annotated[
+        Path | None, typer.Option(help="The platform's statement key; signs the statement.")
+    ] = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,7 +57,6 @@ def report(
     files = {
         "report.json": made.to_bytes(),
         "proofs.json": published.proofs,
-        "statement.json": made.to_statement().to_bytes(),
         "dsa-counts.csv": build_dsa_counts(numbers),
         "dsa-statements.json": build_statements(numbers),
         "detection-sample.csv": build_detection_sample(numbers),
@@ -62,10 +65,12 @@ def report(
     files["index.html"] = build_page(made, sorted(files))
     for name, content in files.items():
         write_atomic(out / name, content)
+    if key is not None:
+        write_signed(made.to_statement(), [key], out / "statement.json", False)
     for name, count in numbers.counts.items():
         if "." not in name:
             say(f"{count:>8}  {name}")
-    say(f"written to {out}; the statement goes into the public log: veilmatch log append")
+    say(f"written to {out}; a signed statement goes into the public log: veilmatch log append")
     if as_json:
         print_json({"period": chosen.name, "counts": numbers.counts, "files": sorted(files)})
 

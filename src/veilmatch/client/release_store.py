@@ -67,12 +67,14 @@ class ReleaseUpdate:
         epoch: Its number.
         expires_at: Seconds since 1970, UTC.
         rows: Size of its table.
+        claim: What it declares of false openings, in words; empty if nothing.
     """
 
     changed: bool
     epoch: int
     expires_at: int
     rows: int
+    claim: str = ""
 
 
 class ReleaseStore:
@@ -301,7 +303,8 @@ class ReleaseStore:
 
 
 def _describe(manifest: Manifest, *, changed: bool) -> ReleaseUpdate:
-    return ReleaseUpdate(changed, manifest.epoch, manifest.expires_at, manifest.rows)
+    claim = manifest.calibration.describe() if manifest.calibration else ""
+    return ReleaseUpdate(changed, manifest.epoch, manifest.expires_at, manifest.rows, claim)
 
 
 def _gone() -> StoreError:

@@ -40,6 +40,7 @@ class PublishedNumbers:
         period: Which.
         counts: Every number, parts by list and jurisdiction with a dot in their name.
         shares: The rates.
+        proven_count: Entries that the numbers were counted from.
         log_size: Entries of the log that they are proven against.
         files: Report and proofs, as published.
     """
@@ -47,6 +48,7 @@ class PublishedNumbers:
     period: str
     counts: dict[str, int]
     shares: tuple[Share, ...]
+    proven_count: int
     log_size: int
     files: tuple[bytes, bytes]
 
@@ -107,8 +109,10 @@ class NumbersFolder:
         rates, name = said["rates"], said["period"]
         assert isinstance(rates, list)
         assert isinstance(name, str)
+        proven = parse_json(proofs, "proofs")["proven"]
+        assert isinstance(proven, list)
         shares = tuple(_share(one) for one in rates if isinstance(one, dict))
-        return PublishedNumbers(name, counts, shares, log_size, (report, proofs))
+        return PublishedNumbers(name, counts, shares, len(proven), log_size, (report, proofs))
 
 
 def _share(rate: Mapping[str, object]) -> Share:

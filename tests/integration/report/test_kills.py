@@ -183,6 +183,7 @@ def test_kills_lose_and_double_nothing(tmp_path: Path, capsys: pytest.CaptureFix
         numbers = {line.report_number for line in list_reports(outbox.database)}
         assert numbers == set(book.finished)
         _check_book(list(book.finished.values()), confirmed)
-        assert sum(site.simulator.plan.counts.values()) > KILLS // 10
+        # On a busy machine a worker gets less far before it is killed.
+        assert sum(site.simulator.plan.counts.values()) > KILLS // 20
         assert {"queued", "open"} <= states.keys()
     outbox.database.close()

@@ -100,7 +100,7 @@ class _Run:
                     ("DELETE", vouchers, gone),
                     ("POST", vouchers, batch),
                     ("POST", vouchers, device.batch(release, [sent[5]])),
-                    ("GET", "/v1/release", b""),
+                    ("GET", "/v1/releases/metadata/timestamp.json", b""),
                     ("GET", "/readyz", b""),
                 ]
             )

@@ -58,7 +58,7 @@ def _noise(chance: random.Random, data: bytearray) -> bytearray:
 
 _MUTATIONS: list[Mutation] = [_flip, _cut, _lengthen, _overwrite, _splice, _noise]
 _PATHS = ["/v1/vouchers"] * 12 + [
-    "/v1/releases/{}/manifest.json",
+    "/v1/releases/metadata/{}.json",
     "/v1/releases/../../store.key",
     "/v1/accounts/{}/suspension",
     "/v1/accounts/%00/devices/%ff/revocation",

@@ -94,7 +94,7 @@ def test_a_certificate_makes_a_platform(
     with _client(folder, port, name) as http:
         assert http.post("/v1/vouchers", content=body).status_code == status
         assert http.put(place).status_code == status
-        assert http.get("/v1/release").status_code == 200
+        assert http.get("/v1/releases/metadata/timestamp.json").status_code == 200
 
 
 def test_a_certificate_of_another_signer_is_refused_by_tls(port: int, folder: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_certificate_of_another_signer_is_refused_by_tls(port: int, folder: Pa
     (folder / "other.pem").write_bytes(other.pem)
     (folder / "other.key").write_bytes(other.key)
     with _client(folder, port, "other") as http, pytest.raises(httpx.TransportError):
-        http.get("/v1/release")
+        http.get("/v1/releases/metadata/timestamp.json")
 
 
 def test_without_tls_nothing_is_answered(port: int) -> None:

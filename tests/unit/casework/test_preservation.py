@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import select, update
 
 from tests.unit.casework.following import Office
 from tests.unit.casework.house import ALICE, BOB, LEAD, REPORTER, House, jpeg
+from veilmatch.casework.after.preservation import sweep_files
 from veilmatch.casework.tables import case_decision, case_preservation, review_case
 from veilmatch.errors import ConfigError, PolicyError, StoreError
 from veilmatch.review.decision import Outcome
@@ -129,6 +131,16 @@ def test_a_rejected_case_need_not_be_kept(office: Office) -> None:
     assert office.state(case_id) is CaseState.DESTROYED
     with pytest.raises(ConfigError):
         office.keeping.read_manifest(LEAD, b"?" * 16)
+
+
+def test_files_without_a_report_are_swept_after_a_day(office: Office) -> None:
+    office.reported()
+    (office.folder / f"{bytes(16).hex()}.sealed").write_bytes(b"left over")
+    office.house.now = int(time.time())
+    assert sweep_files(office.house.desk, office.folder) == 0
+    office.house.now += 2 * 86_400
+    assert sweep_files(office.house.desk, office.folder) == 1
+    assert len(list(office.folder.iterdir())) == 2
 
 
 @pytest.mark.parametrize(

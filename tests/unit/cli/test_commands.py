@@ -17,7 +17,6 @@ from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.release import publish
-from veilmatch.table.blind import build_table
 
 Captured = pytest.CaptureFixture[str]
 
@@ -130,9 +129,10 @@ def test_build_tries_other_nonces_for_a_short_list(
         calls.append(1)
         if len(calls) < 5:
             raise ConfigError("1 hashes find no row in the table", setting="expansion")
-        return build_table(*args, **kwargs)  # type: ignore[arg-type]
+        return plan(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(publish, "build_table", unlucky)
+    plan = publish.plan_release
+    monkeypatch.setattr(publish, "plan_release", unlucky)
     k = own_kit.folder
     command: list[str | Path] = [
         *("build", "--list", k / "one.list", "--list", k / "two.list"),
@@ -143,7 +143,7 @@ def test_build_tries_other_nonces_for_a_short_list(
     assert len(calls) >= 5
     monkeypatch.setattr(
         publish,
-        "build_table",
+        "plan_release",
         lambda *_, **__: (_ for _ in ()).throw(ConfigError("no row", setting="expansion")),
     )
     refused([str(one) for one in command], 2)

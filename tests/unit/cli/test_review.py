@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.casework.following import Office
-from tests.unit.casework.house import ALICE, BOB, House, opened
+from tests.unit.casework.house import ALICE, BOB, House, jpeg, opened
 from veilmatch.cli.main import run
 from veilmatch.logstore.state import save_note_key
 from veilmatch.review.decision import Outcome
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database
+from veilmatch.transparency.entries.entry import parse_statement
+from veilmatch.transparency.entries.envelope import parse_envelope
 from veilmatch.transparency.key import SignatureType
 
 YEAR = time.strftime("%Y", time.gmtime())
@@ -60,9 +62,10 @@ def test_queue_figures_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     figures = _json(capsys, "review", "figures", *where)
     assert figures["decisions"] == {"confirm": 2, "reject": 2}
     assert figures["agreement"] == {"pairs": 2, "agreed": 2}
-    (kept,) = _json(capsys, "review", "kept", *where)["kept"]  # type: ignore[misc]
-    case = kept["case"]
-    assert not kept["held"]
+    listed = _json(capsys, "review", "kept", *where)["kept"]
+    assert isinstance(listed, list)
+    case = str(listed[0]["case"])
+    assert not listed[0]["held"]
     assert run(["review", "hold", case, *where, "--reason", "a court asks"]) == 0
     assert _json(capsys, "review", "kept", *where)["kept"][0]["held"]  # type: ignore[index]
     assert run(["review", "hold", case, *where, "--reason", "over", "--release"]) == 0
@@ -71,8 +74,9 @@ def test_queue_figures_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     capsys.readouterr()
     advanced = _json(capsys, "review", "advance", *where, "--appeal-days", "0", "--destroy")
     assert (advanced["closed"], advanced["destroyed"]) == (2, 1)
-    listed = _json(capsys, "cases", "list", *where)["cases"]
-    states = [one["state"] for one in listed]  # type: ignore[attr-defined]
+    cases = _json(capsys, "cases", "list", *where)["cases"]
+    assert isinstance(cases, list)
+    states = [one["state"] for one in cases]
     assert sorted(states) == ["closed", "destroyed", "hash_confirmed"]
 
 
@@ -102,11 +106,22 @@ def test_a_period_is_reported_and_verified(
 ) -> None:
     out = tmp_path / "numbers"
     words = ("transparency", "report", "--data", str(data), "--period", YEAR)
-    made = _json(capsys, *words, "--log-key", str(key), "--out", str(out))
+    party = tmp_path / "party.key"
+    keygen = ["keygen", "--name", "platform", "--jurisdiction", "DE", "--out", str(party)]
+    assert run(["provider", *keygen]) == 0
+    signing = ("--log-key", str(key), "--key", str(party))
+    made = _json(capsys, *words, *signing, "--out", str(out))
     counts = made["counts"]
     assert isinstance(counts, dict)
     assert (counts["opened"], counts["confirmed"], counts["rejected"]) == (3, 1, 1)
-    assert sorted(path.name for path in out.iterdir()) == made["files"]
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*made["files"], "statement.json"]  # type: ignore[misc]
+    )
+    statement = parse_statement(parse_envelope((out / "statement.json").read_bytes()).payload)
+    assert statement.predicate["counts"] == counts
+    head = tmp_path / "head.json"
+    words_of_head = ("review", "head", "--data", str(data), *signing, "--out", str(head))
+    assert _json(capsys, *words_of_head)["kind"] == "private-head"
     signer = save_note_key(
         tmp_path / "same.key", "op.example/private", SignatureType.ED25519, b"k" * 32
     )
@@ -117,3 +132,18 @@ def test_a_period_is_reported_and_verified(
     (out / "report.json").write_bytes(data_out.replace(b'"opened":3', b'"opened":4', 1))
     assert run(check) == 1
     assert run([*words[:-1], "2026-Q9", "--log-key", str(key), "--out", str(out)]) == 2
+
+
+def test_golden_pictures_and_feedback(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.jpg").write_bytes(jpeg(90))
+    where = ("--data", str(data))
+    added = _json(capsys, "review", "golden", str(tmp_path / "one.jpg"), *where)
+    assert added == {"added": 1}
+    (tmp_path / "two.jpg").write_bytes(b"no picture")
+    assert run(["review", "golden", str(tmp_path / "two.jpg"), *where]) == 2
+    lists = ("--lists", str(tmp_path / "lists"))
+    capsys.readouterr()
+    assert _json(capsys, "review", "feedback", *where, *lists) == {"cases": 0}
+    assert run(["review", "feedback", *where, *lists, "--reason", "north"]) == 2

@@ -134,7 +134,7 @@ def test_a_fault_is_its_class_and_its_place() -> None:
     ("path", "route"),
     [
         ("/v1/vouchers", "/v1/vouchers"),
-        (f"/v1/releases/{SECRET}/table.bin", "/v1/releases"),
+        (f"/v1/releases/shards/{SECRET}", "/v1/releases"),
         (f"/v1/accounts/{SECRET}/suspension", "/v1/accounts"),
         (f"/{SECRET}", "other"),
         ("/v1/vouchersx", "other"),

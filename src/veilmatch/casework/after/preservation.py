@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, and_, not_, or_, select, update
 
 from veilmatch.access.roles import Principal, Role, require_role
 from veilmatch.casework.history import NOBODY, Desk, Loaded, hold_case, move
@@ -35,6 +36,7 @@ from veilmatch.transparency.entries.canonical import Json, JsonObject, build_jso
 from veilmatch.transparency.records.record import hash_record
 
 _TABLE, _COLUMN = "case_preservation", "manifest"
+_DAY_S = 86_400
 
 EraseFile = Callable[[bytes], None]
 """Deletes the sealed bytes of one file of the outbox, by its blob id."""
@@ -229,6 +231,27 @@ class Keeping:
                 continue  # kept on
             count += 1
         return count
+
+
+def sweep_files(desk: Desk, folder: Path) -> int:
+    """Delete sealed files of the outbox that no report names and that are a day old.
+
+    They come from decisions that did not confirm after all, and from a destruction that was
+    cut off. Returns how many.
+    """
+    known_query = select(outbox_file.c.blob_id).join(
+        review_case, review_case.c.case_id == outbox_file.c.report_key, isouter=True
+    )
+    destroyed = review_case.c.state == "destroyed"
+    kept = known_query.where(or_(review_case.c.state.is_(None), not_(destroyed)))
+    with desk.database.transaction() as connection:
+        known = {f"{blob_id.hex()}.sealed" for blob_id in connection.execute(kept).scalars()}
+    count = 0
+    for path in sorted(folder.glob("*.sealed")):
+        if path.name not in known and path.stat().st_mtime < desk.clock() - _DAY_S:
+            path.unlink(missing_ok=True)
+            count += 1
+    return count
 
 
 def _preservation(row: Row[Any]) -> Preservation:

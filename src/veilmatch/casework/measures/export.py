@@ -23,6 +23,8 @@ def read_export(desk: Desk) -> Export:
     """Read everything an auditor gets, as it stands; it is verified by who reads it, not here."""
     heads = tuple(desk.log.heads())
     with desk.database.transaction() as connection:
+        # Held, nobody appends: records and rows are of one moment on every database.
+        desk.log.hold(connection)
         records = connection.execute(
             select(private_entry.c.record).order_by(private_entry.c.place)
         ).scalars()

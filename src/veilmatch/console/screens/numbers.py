@@ -69,8 +69,16 @@ def numbers_page(visit: Visit) -> Response:
             )
             if part
         ],
-        shares=[(_RATE_WORDS.get(one.name, one.name), one) for one in found.shares],
+        shares=[(_rate_words(one.name), one) for one in found.shares],
     )
+
+
+def _rate_words(name: str) -> str:
+    """Say what a rate is of; a part of one names its list or jurisdiction."""
+    whole, _, part = name.partition(".")
+    kind, _, which = part.partition(".")
+    words = _RATE_WORDS.get(whole, whole)
+    return f"{words} ({kind} {which})" if part else words
 
 
 def _part(found: PublishedNumbers, prefix: str) -> list[tuple[str, int]]:

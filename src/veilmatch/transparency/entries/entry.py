@@ -1,4 +1,4 @@
-"""What an entry says: an in-toto statement of one of eight kinds.
+"""What an entry says: an in-toto statement of one of nine kinds.
 
 The log holds the SHA-256 of the statement, 32 bytes and nothing else, so nothing that should
 not be public can get into the tree by mistake; the statement itself lies beside it as a file
@@ -43,6 +43,7 @@ class EntryKind(StrEnum):
     QUARTERLY_REPORT = "quarterly-report"
     REVOCATION = "revocation"
     SOFTWARE = "software"
+    PRIVATE_HEAD = "private-head"
 
     @property
     def predicate_type(self) -> str:
@@ -127,6 +128,12 @@ def _check_software(fields: Fields) -> None:
     fields.text("source")
 
 
+def _check_private_head(fields: Fields) -> None:
+    fields.text("origin")
+    fields.count("size")
+    fields.digest("root")
+
+
 _CHECKS: dict[EntryKind, Callable[[Fields], None]] = {
     EntryKind.LIST_ATTESTATION: _check_list_attestation,
     EntryKind.RELEASE: _check_release,
@@ -136,6 +143,7 @@ _CHECKS: dict[EntryKind, Callable[[Fields], None]] = {
     EntryKind.QUARTERLY_REPORT: _check_quarterly_report,
     EntryKind.REVOCATION: _check_revocation,
     EntryKind.SOFTWARE: _check_software,
+    EntryKind.PRIVATE_HEAD: _check_private_head,
 }
 
 

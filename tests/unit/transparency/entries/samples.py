@@ -50,6 +50,7 @@ PREDICATES: dict[EntryKind, JsonObject] = {
         "counts": {"cases.opened": 0, "cases.reported": 0},
     },
     EntryKind.REVOCATION: {"revoked": "release", "reason": "a mistake", "effective_at": AT},
+    EntryKind.PRIVATE_HEAD: {"origin": "op.example/private", "size": 848, "root": DIGEST},
     EntryKind.SOFTWARE: {"version": "0.1.0", "source": "tag v0.1.0"},
 }
 

@@ -157,9 +157,9 @@ def test_hidden_swapped_and_malformed_statements_are_found() -> None:
     assert [(finding.kind, finding.index) for finding in log.findings] == [
         (FindingKind.HIDDEN, 1),
         (FindingKind.HIDDEN, 2),
-        (FindingKind.MALFORMED, 9),
+        (FindingKind.MALFORMED, 10),
     ]
-    assert log.statements[8].to_entry() == entry
+    assert log.statements[9].to_entry() == entry
 
 
 @pytest.mark.attacks

@@ -4,8 +4,6 @@
 import sqlalchemy as sa
 from alembic import op
 
-from veilmatch.errors import ConfigError
-
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -29,6 +27,7 @@ def upgrade() -> None:
     _make_case_report()
     _make_review_item()
     _make_case_view()
+    _make_public_numbers()
 
 
 def _make_golden_picture() -> None:
@@ -342,19 +341,27 @@ def _make_case_view() -> None:
     op.create_index("case_view_by_case", "case_view", ["case_id"], unique=False)
     op.create_index("case_view_by_reviewer", "case_view", ["reviewer", "at"], unique=False)
 
-    # ### end Alembic commands ###
+
+def _make_public_numbers() -> None:
+    op.create_table(
+        "public_numbers",
+        sa.Column("log_place", sa.BigInteger(), nullable=False),
+        sa.Column("period", sa.Text(), nullable=False),
+        sa.Column("report", sa.LargeBinary(), nullable=False),
+        sa.Column("published_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["log_place"], ["private_entry.place"]),
+        sa.PrimaryKeyConstraint("log_place"),
+    )
 
 
 def _change_cases() -> None:
-    """Items move under the key of their case; what version 0.1 opened cannot be moved here."""
-    for table in ("case_file", "case_item"):
-        if op.get_bind().scalar(sa.text(f"SELECT count(*) FROM {table}")):  # noqa: S608
-            raise ConfigError(
-                "the database holds cases of version 0.1, which this version cannot take over",
-                setting="data",
-                hint="end them with version 0.1, or start with a fresh store",
-            )
-        op.drop_table(table)
+    """Several cases of an account, one of them open; old items wait until they are adopted."""
+    columns = {
+        "case_file": "case_id, account, state, opened_day",
+        "case_item": "case_id, asset_id, sealed_item, second_hash_agrees",
+    }
+    for table in columns:
+        op.rename_table(table, f"{table}_old")
     op.create_table(
         "case_file",
         sa.Column("case_id", sa.LargeBinary(length=16), nullable=False),
@@ -363,20 +370,24 @@ def _change_cases() -> None:
         sa.Column("opened_day", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("case_id"),
     )
-    not_ended = sa.text("state = 'opened'")
+    op.create_table(
+        "case_item",
+        sa.Column("case_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("asset_id", sa.LargeBinary(length=16), nullable=False),
+        sa.Column("sealed_item", sa.LargeBinary()),
+        sa.Column("item_body", sa.LargeBinary()),
+        sa.Column("second_hash_agrees", sa.Integer()),
+        sa.PrimaryKeyConstraint("case_id", "asset_id"),
+    )
+    for table, names in columns.items():
+        op.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {table}_old")  # noqa: S608
+        op.drop_table(f"{table}_old")
+    is_open = sa.text("state = 'opened'")
     op.create_index(
         "case_file_open",
         "case_file",
         ["account"],
         unique=True,
-        sqlite_where=not_ended,
-        postgresql_where=not_ended,
-    )
-    op.create_table(
-        "case_item",
-        sa.Column("case_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("asset_id", sa.LargeBinary(length=16), nullable=False),
-        sa.Column("item_body", sa.LargeBinary(), nullable=False),
-        sa.Column("second_hash_agrees", sa.Integer()),
-        sa.PrimaryKeyConstraint("case_id", "asset_id"),
+        sqlite_where=is_open,
+        postgresql_where=is_open,
     )

@@ -1,0 +1,89 @@
+"""The example units and the compose file: they parse, and name only what there is."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+import yaml  # type: ignore[import-untyped]
+
+from tests.docs.markdown import ROOT
+from veilmatch.cli.main import build_app
+from veilmatch.service.setup.configuration import load_configuration
+
+_EXAMPLES = ROOT / "examples"
+UNITS = sorted((_EXAMPLES / "systemd").glob("*.service"))
+_PROGRAM = "/opt/veilmatch/bin/veilmatch"
+
+
+def _check_command(words: list[str]) -> None:
+    """Every command and every option of a command line is one of ours."""
+    command = typer.main.get_command(build_app())
+    rest = list(words)
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command = command.commands[rest.pop(0)]  # type: ignore[attr-defined]
+    assert not getattr(command, "commands", {}), words
+    known = {option for one in command.params for option in one.opts}
+    assert {word for word in rest if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_units_run_commands_that_there_are(unit: Path) -> None:
+    text = unit.read_text(encoding="utf-8")
+    (line,) = re.findall(r"^ExecStart=(.+)$", text, re.MULTILINE)
+    program, *words = shlex.split(line)
+    assert program == _PROGRAM
+    _check_command(words)
+    # Who takes nothing from the network may read alpha, and nobody else.
+    assert ("--secrets" in words) == ("work" in unit.name)
+    assert ("InaccessiblePaths=-/var/lib/veilmatch-secrets" in text) == ("work" not in unit.name)
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed here"
+)
+@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+def test_units_are_valid(unit: Path, tmp_path: Path) -> None:
+    # The program is not installed where tests run: another one stands in for it.
+    copy = tmp_path / unit.name.replace("@", "@1")
+    copy.write_text(unit.read_text(encoding="utf-8").replace(_PROGRAM, sys.executable))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(copy)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in done.stderr.splitlines() if copy.name in line]
+    assert said == []
+
+
+def test_the_service_reads_its_example_settings() -> None:
+    made = load_configuration(_EXAMPLES / "systemd" / "serve.toml", {})
+    assert made.administration
+    assert made.metrics_port == 9462
+
+
+def test_the_compose_file() -> None:
+    made = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
+    services = made["services"]
+    assert set(services) == {"database", "serve", "work", "actions"}
+    for name, service in services.items():
+        if name == "database":
+            continue
+        assert service["command"][0] == "veilmatch"
+        _check_command(service["command"][1:])
+        has_secrets = any(mount.startswith("table-secrets:") for mount in service["volumes"])
+        assert has_secrets == (name == "work")
+        assert service["read_only"] is True
+    assert "ports" not in services["work"]
+    assert all(one.startswith("127.0.0.1:") for one in services["serve"]["ports"])
+    for service in services.values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert source in made["volumes"] or (_EXAMPLES / source).is_file()
