@@ -24,7 +24,7 @@ cryptography.hazmat.primitives.asymmetric.ed25519 rfc8785 sqlite3 multiprocessin
 concurrent.futures.thread sqlalchemy.dialects.sqlite starlette.applications starlette.concurrency
 uvicorn fastapi pydantic_settings structlog prometheus_client webauthn authlib.oidc.core
 joserfc.jwt argon2 pyotp alembic.migration obstore sqlalchemy.dialects.postgresql
-tuf.ngclient tuf.api.metadata securesystemslib.signer
+tuf.ngclient tuf.api.metadata securesystemslib.signer jinja2 pkcs11
 '''
 for library in libraries.split():
     try:
