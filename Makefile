@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PEERS  := .venv-peers
 
-.PHONY: demo test lint bench peers docs native native-check lock clean
+.PHONY: demo test lint bench fuzz screenshots peers docs native native-check lock clean
 
 demo: $(VENV)/.run $(VENV)/.pictures $(VENV)/.native
 	@$(BIN)/veilmatch demo $(ARGS)
@@ -21,6 +21,14 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev $(VENV)/.native $(PEERS)/.done
 	@VEILMATCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m benchmarks $(ARGS)
 	@$(BIN)/python -m benchmarks.native_plot docs/benchmarks.png
+
+# Every parser against damaged input; ARGS="--engine atheris" where that is installed.
+fuzz: $(VENV)/.dev
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+# The pictures of the guides, from the real pages (Debian's Chromium).
+screenshots: $(VENV)/.dev $(VENV)/.native
+	@VEILMATCH_SCREENSHOTS=1 $(BIN)/pytest -n 0 -m browser tests/console
 
 # The peers we measure against, in an environment of their own.
 peers: $(PEERS)/.done
