@@ -135,7 +135,7 @@ class _EndedError(BaseException):
     """The worker's process ended here."""
 
 
-def _end(*_: object) -> None:
+def _end(*_: object, **__: object) -> None:
     raise _EndedError
 
 
