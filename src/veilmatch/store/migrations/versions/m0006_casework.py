@@ -27,7 +27,6 @@ def upgrade() -> None:
     _make_case_report()
     _make_review_item()
     _make_case_view()
-    _make_public_numbers()
 
 
 def _make_golden_picture() -> None:
@@ -341,27 +340,13 @@ def _make_case_view() -> None:
     op.create_index("case_view_by_case", "case_view", ["case_id"], unique=False)
     op.create_index("case_view_by_reviewer", "case_view", ["reviewer", "at"], unique=False)
 
-
-def _make_public_numbers() -> None:
-    op.create_table(
-        "public_numbers",
-        sa.Column("log_place", sa.BigInteger(), nullable=False),
-        sa.Column("period", sa.Text(), nullable=False),
-        sa.Column("report", sa.LargeBinary(), nullable=False),
-        sa.Column("published_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["log_place"], ["private_entry.place"]),
-        sa.PrimaryKeyConstraint("log_place"),
-    )
+    # ### end Alembic commands ###
 
 
 def _change_cases() -> None:
-    """Several cases of an account, one of them open; old items wait until they are adopted."""
-    columns = {
-        "case_file": "case_id, account, state, opened_day",
-        "case_item": "case_id, asset_id, sealed_item, second_hash_agrees",
-    }
-    for table in columns:
-        op.rename_table(table, f"{table}_old")
+    """An ended case leaves room for another; items of version 0.1 wait to be adopted."""
+    op.rename_table("case_file", "old_case_file")
+    op.rename_table("case_item", "old_case_item")
     op.create_table(
         "case_file",
         sa.Column("case_id", sa.LargeBinary(length=16), nullable=False),
@@ -378,17 +363,24 @@ def _change_cases() -> None:
         sa.Column("sealed_item", sa.LargeBinary()),
         sa.Column("item_body", sa.LargeBinary()),
         sa.Column("second_hash_agrees", sa.Integer()),
-        sa.PrimaryKeyConstraint("case_id", "asset_id"),
+        sa.PrimaryKeyConstraint("case_id", "asset_id", name="case_item_key"),
     )
-    for table, names in columns.items():
-        op.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM {table}_old")  # noqa: S608
-        op.drop_table(f"{table}_old")
-    is_open = sa.text("state = 'opened'")
+    op.execute(
+        "INSERT INTO case_file (case_id, account, state, opened_day)"
+        " SELECT case_id, account, state, opened_day FROM old_case_file"
+    )
+    op.execute(
+        "INSERT INTO case_item (case_id, asset_id, sealed_item, second_hash_agrees)"
+        " SELECT case_id, asset_id, sealed_item, second_hash_agrees FROM old_case_item"
+    )
+    op.drop_table("old_case_item")
+    op.drop_table("old_case_file")
+    not_ended = sa.text("state = 'opened'")
     op.create_index(
         "case_file_open",
         "case_file",
         ["account"],
         unique=True,
-        sqlite_where=is_open,
-        postgresql_where=is_open,
+        sqlite_where=not_ended,
+        postgresql_where=not_ended,
     )
