@@ -26,6 +26,9 @@ __all__ = ["refused"]  # a fixture of the commands' tests
 _ORGANISATIONS = ("NL", "CA")
 
 
+_GOOD_S = 45  # publishing takes a few seconds, more on a busy machine
+
+
 @dataclass(frozen=True)
 class Stage:
     """A folder with providers and a site, a running service, a device."""
@@ -178,13 +181,16 @@ def test_expired_release_is_refused(stage: Stage, refused: Refused) -> None:
     hasher = build_hasher("pdq")
     algorithm = HashAlgorithm(hasher.name, hasher.alg_id, hasher.bit_len, hasher.describe())
     lists = [parse_hash_list((stage.folder / f"{j}.list").read_bytes()) for j in _ORGANISATIONS]
-    long_ago = int(time.time()) - 10 * 86_400
-    request = ReleaseRequest(2, long_ago, 86_400, algorithm, Parameters(), expansion=20.0)
+    # Providers sign nothing that has expired: it must be published while it is still good.
+    expires_at = time.time() + _GOOD_S
+    created_at = int(expires_at) - 86_400
+    request = ReleaseRequest(2, created_at, 86_400, algorithm, Parameters(), expansion=20.0)
     built = build_release(lists, request)
     FileKeyProvider(stage.folder / "secrets").save(built.secret)
     ReleaseSite(stage.folder / "site").write_release(built.manifest, built.table, built.release_id)
     stage.publish()
     stage.init()
+    time.sleep(max(0.0, expires_at - time.time()) + 1)
     errors = refused(_update(stage), 1)
     assert "expired" in errors
     refused(["client", "run", str(stage.folder), "--state", stage.state], 1)

@@ -216,8 +216,12 @@ def test_interrupted_worker_says_so(kit: Kit, tmp_path: Path) -> None:
         text=True,
     )
     try:
-        time.sleep(2.0)
-        assert process.poll() is None, "it waits for work"
+        deadline = time.monotonic() + 60
+        while not (Path(data) / "store.sqlite-wal").exists():  # it has opened the store
+            assert process.poll() is None, "it waits for work"
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         output, said = process.communicate(timeout=30)
     finally:
