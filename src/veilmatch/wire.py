@@ -7,6 +7,7 @@ Spec: ``spec/00-conventions.md``.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import struct
 from typing import Any
@@ -65,6 +66,17 @@ class Reader:
 def length_prefixed(*fields: bytes) -> bytes:
     """Join fields, each behind its length in two bytes, so that no two lists collide."""
     return b"".join(struct.pack(">H", len(field)) + field for field in fields)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine answers to a host's name: a loopback address or ``localhost``.
+
+    Only there is plain http allowed, and no proxy is asked.
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def check_length(value: bytes, expected: int, field: str) -> bytes:

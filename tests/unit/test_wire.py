@@ -13,6 +13,7 @@ from veilmatch.wire import (
     Fields,
     Reader,
     check_length,
+    is_loopback,
     length_prefixed,
     parse_canonical_json,
     parse_json,
@@ -137,3 +138,21 @@ def test_fields_of_the_right_type_are_taken() -> None:
 def test_hex_of_another_length_is_a_length_error() -> None:
     with pytest.raises(LengthError):
         Fields({"x": "0a"}, "record").hex("x", 2)
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("10.0.0.1", False),
+        ("0.0.0.0", False),
+        ("127.0.0.1.example", False),
+        ("localhost.example", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_this_machine_alone(host: str, here: bool) -> None:
+    assert is_loopback(host) is here

@@ -18,6 +18,7 @@ from veilmatch.errors import ConfigError
 from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
+from veilmatch.wire import is_loopback
 
 ENDPOINT_ID_LEN = 16
 PREVIOUS_SECRET_S = 24 * 3600
@@ -148,10 +149,9 @@ def _check_parts(parts: SplitResult, host: str) -> None:
         ip = ipaddress.ip_address(host)
     except ValueError:
         ip = None
-    is_loopback = host == "localhost" or (ip is not None and ip.is_loopback)
     if ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified):
         raise ConfigError("this address is never called", setting="url")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigError("actions go over https", setting="url", hint="http on loopback only")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,17 +25,10 @@ from veilmatch.review.settings import ReviewPolicy
 from veilmatch.service.app import DATABASE, open_data, system_clock
 from veilmatch.store.files import read_file
 from veilmatch.transparency.key import parse_verifier_key
+from veilmatch.wire import is_loopback
 
 REPORT_FILES = "report-files"
 _PROFILE_LEN_MAX = 16 << 10
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def passkey_site(origin: str) -> PasskeySite | None:

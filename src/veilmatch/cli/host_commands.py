@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import threading
 import time
@@ -21,6 +20,7 @@ from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.hosts.accounts import HostAccounts
 from veilmatch.hosts.watch import Watch, WatchRound, refresh
 from veilmatch.secret import SecretBytes
+from veilmatch.wire import is_loopback
 
 Data = Annotated[Path, typer.Option("--data", help="The host's folder: accounts and release.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -155,7 +155,7 @@ def sidecar(
             "the sidecar needs parts that are not installed",
             hint="pip install 'veilmatch[server]'",
         ) from exc
-    if token is None and not _is_loopback(host):
+    if token is None and not is_loopback(host):
         raise ConfigError(
             "an address that others reach needs a token",
             setting="token",
@@ -189,13 +189,6 @@ def sidecar(
         raise UnavailableError(
             f"the sidecar cannot listen on {host}:{port}", hint="is the port in use?"
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def whose(

@@ -286,8 +286,7 @@ def publish(
 ) -> None:
     """Publish what enough providers have signed; clients see it from then on."""
     repository = _repository(site, min_jurisdictions)
-    lifetimes = Lifetimes(timestamp_s=hours * 3600, snapshot_s=max(7 * DAY_S, 2 * hours * 3600))
-    repository.publish(load_online_key(online_key), now=_now(), lifetimes=lifetimes)
+    repository.publish(load_online_key(online_key), now=_now(), lifetimes=_lifetimes(hours))
     _say_state(repository, as_json)
 
 
@@ -301,9 +300,13 @@ def refresh(
 ) -> None:
     """Renew the timestamp, and the snapshot where it ends soon; run it every few hours."""
     repository = _repository(site, min_jurisdictions)
-    lifetimes = Lifetimes(timestamp_s=hours * 3600, snapshot_s=max(7 * DAY_S, 2 * hours * 3600))
-    repository.refresh(load_online_key(online_key), now=_now(), lifetimes=lifetimes)
+    repository.refresh(load_online_key(online_key), now=_now(), lifetimes=_lifetimes(hours))
     _say_state(repository, as_json)
+
+
+def _lifetimes(hours: int) -> Lifetimes:
+    """The timestamp lives for ``hours``, the snapshot for a week or twice as long."""
+    return Lifetimes(timestamp_s=hours * 3600, snapshot_s=max(7 * DAY_S, 2 * hours * 3600))
 
 
 def _when(moment: datetime) -> str:

@@ -7,7 +7,6 @@ Reference: ``docs/reference/http.md``.
 
 from __future__ import annotations
 
-import ipaddress
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from veilmatch.errors import (
     PolicyError,
     SignatureError,
 )
+from veilmatch.wire import is_loopback
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -95,22 +95,13 @@ def check_server(server: str) -> str:
         raise refusal
     if url.query or url.fragment or url.userinfo or not 0 < (url.port or 443) < 65536:
         raise refusal
-    if url.scheme == "http" and not _is_loopback(url.host):
+    if url.scheme == "http" and not is_loopback(url.host):
         raise ConfigError(
             "plain http is allowed to this machine only",
             setting="server",
             hint="use https",
         )
     return str(url).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Transport:
@@ -149,7 +140,7 @@ class Transport:
             timeout=timeout,
             transport=adapter,
             # A proxy from the environment is for the outside, never for this machine.
-            trust_env=not _is_loopback(httpx.URL(base).host),
+            trust_env=not is_loopback(httpx.URL(base).host),
             headers={"User-Agent": "veilmatch", "Accept-Encoding": "identity"},
         )
 

@@ -7,7 +7,6 @@ Spec: ``spec/80-transparency.md`` sections 4 and 7.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from veilmatch.logstore.log_folder import FILE_LEN_MAX, LogFolder
 from veilmatch.transparency.note import NOTE_LEN_MAX
 from veilmatch.transparency.tiles import ReadTile
 from veilmatch.transparency.witness import SIZE_CONTENT_TYPE, AddCheckpoint, parse_size_answer
+from veilmatch.wire import is_loopback
 
 _WAIT_S = 20.0
 _HINT = "check the connection and the address, try again"
@@ -40,19 +40,12 @@ def _check_address(address: str) -> httpx.URL:
     return url
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _request(method: str, url: str, host: str, body: bytes, len_max: int) -> httpx.Response:
     """Send one request and read at most so many bytes of the answer. Raises NetworkError."""
     try:
         # No proxy between two programs on one machine; redirects are not followed.
         with (
-            httpx.Client(timeout=_WAIT_S, trust_env=not _is_loopback(host)) as client,
+            httpx.Client(timeout=_WAIT_S, trust_env=not is_loopback(host)) as client,
             client.stream(method, url, content=body) as response,
         ):
             parts, length = [], 0

@@ -6,7 +6,6 @@ address off this machine is taken only with the engine's own authentication swit
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from veilmatch.errors import ConfigError
 from veilmatch.shards.shard_map import ShardTask
+from veilmatch.wire import is_loopback
 
 MAX_ATTEMPTS = 4
 """How often a shard is tried when the process that has it dies."""
@@ -146,7 +146,4 @@ def open_engine(settings: EngineSettings) -> Engine:
 def is_this_machine(address: str) -> bool:
     """Say whether an engine's address is on the loopback interface."""
     host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_loopback(host)

@@ -8,7 +8,6 @@ own table; the issuer says only who somebody is.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +34,7 @@ from veilmatch.privatelog.log import LogEntry, PrivateLog
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import read_file
-from veilmatch.wire import Json, parse_json
+from veilmatch.wire import Json, is_loopback, parse_json
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"]
 _KIND = "oidc"
@@ -259,9 +258,6 @@ def _require_https(url: str, setting: str) -> None:
         host = parts.hostname or ""
     except ValueError as exc:
         raise ConfigError("an address does not parse", setting=setting) from exc
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback)):
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not host or not is_safe:
         raise ConfigError("the issuer is reached over https", setting=setting)

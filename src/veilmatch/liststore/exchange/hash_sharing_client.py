@@ -7,7 +7,6 @@ Spec: ``spec/26-list-formats.md`` section 8.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import random
 import time
@@ -23,6 +22,7 @@ import httpx
 from veilmatch.errors import ConfigError, NetworkError, PolicyError, StoreError
 from veilmatch.secret import SecretBytes
 from veilmatch.store.files import PRIVATE_MODE
+from veilmatch.wire import is_loopback
 
 MAX_PAGE_LEN = 64 << 20
 MAX_LINK_LEN = 2000
@@ -49,16 +49,9 @@ def check_address(address: str) -> str:
         raise refusal from None
     if not url.host or url.query or url.fragment or url.userinfo:
         raise refusal
-    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.host)):
         raise refusal
     return str(url).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def format_moment(moment: datetime) -> str:
