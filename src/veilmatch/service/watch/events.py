@@ -25,6 +25,8 @@ ROUTES = frozenset(
         "/v1/accounts",
         "/admin/v1",
         "/review",
+        "/appeal",
+        "/numbers",
         "/transparency",
         "/healthz",
         "/readyz",
@@ -60,6 +62,10 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
     "server message": {"level": _one_of(LEVELS)} | _FAULT,
     "upkeep failed": _FAULT,
     "upkeep works again": {},
+    "retention alarm": {"age_s": _number, "segments": _number, "vouchers": _number},
+    "retention alarm over": {},
+    "segments held": {"segments": _number},
+    "vouchers expired": {"vouchers": _number},
     "dropped": {"fields": _number},
 }
 """Every event that may be logged, and what its fields may hold."""
