@@ -34,6 +34,7 @@ ROUTES = frozenset(
     }
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "other"})
+TIMED_STEPS = frozenset({"advance", "head", "feedback"})
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 _PLACE = re.compile(r"[a-z_0-9]{1,40}\.py:[0-9]{1,5}")
 _CLASS = re.compile(r"[A-Z][A-Za-z]{1,39}(?:Error|Exception|Interrupt|Exit|Warning|Timeout)?")
@@ -62,6 +63,8 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
     "server message": {"level": _one_of(LEVELS)} | _FAULT,
     "upkeep failed": _FAULT,
     "upkeep works again": {},
+    "review timer failed": {"step": _one_of(TIMED_STEPS)} | _FAULT,
+    "review timer works again": {"step": _one_of(TIMED_STEPS)},
     "retention alarm": {"age_s": _number, "segments": _number, "vouchers": _number},
     "retention alarm over": {},
     "segments held": {"segments": _number},

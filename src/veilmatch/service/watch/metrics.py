@@ -81,6 +81,18 @@ class Metrics:
             name: Gauge(f"veilmatch_{name}", words, registry=self.registry)
             for name, words in _BACKLOG.items()
         }
+        self.timer_failures = Counter(
+            "veilmatch_review_timer_failures",
+            "Runs of what casework does by the clock that failed, by this process.",
+            ["step"],
+            registry=self.registry,
+        )
+        self.timer_done = Gauge(
+            "veilmatch_review_timer_done_timestamp_seconds",
+            "When the step was last done by any process, seconds since 1970.",
+            ["step"],
+            registry=self.registry,
+        )
         self._children: dict[tuple[str, str, int], Any] = {}
         self._histograms = {route: self._seconds.labels(route) for route in ROUTES}
 
