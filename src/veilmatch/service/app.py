@@ -28,6 +28,7 @@ from veilmatch.service.intake import BodyLimits, InFlight, Intake
 from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.setup.health import Health
+from veilmatch.service.watch.backlog import BacklogWatch
 from veilmatch.service.watch.events import Events, describe_fault
 from veilmatch.service.watch.metrics import Metrics, Watch
 from veilmatch.site.release_site import check_site
@@ -117,7 +118,14 @@ class _Parts:
         self.database, crypter = open_data(settings.data, settings.database)
         folder = settings.data / SEGMENTS
         self.store = IntakeStore(self.database, folder, crypter, settings.limits, clock, blobs)
-        self.collector = Collector(self.database, folder, settings.retention, clock, blobs)
+        self.backlog = BacklogWatch(
+            self.database,
+            Collector(self.database, folder, settings.retention, clock, blobs),
+            settings.retention,
+            clock,
+            around.metrics,
+            around.events,
+        )
         self.commit = GroupCommit(self.store, settings.gather_ms / 1000, settings.group_count)
         self.releases = ReleaseFiles(site)
         self.gate = Gate(self.database, clock)
@@ -177,11 +185,12 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
         parts.store.seal_all()  # what a killed process left open
         parts.gate.refresh()
         parts.usage.forget_old()
+        parts.backlog.look()  # an alarm shows from the first moment
         parts.commit.start()
         timers = [
             asyncio.create_task(_repeat(parts.store.seal_due, _TIMER_S)),
             asyncio.create_task(_repeat(parts.store.upload_sealed, _TIMER_S)),
-            asyncio.create_task(_repeat(parts.collector.run, _COLLECT_S)),
+            asyncio.create_task(_repeat(parts.backlog.collect, _COLLECT_S)),
             asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events)),
         ]
         try:
