@@ -82,6 +82,7 @@ class House:
         data: The store's folder.
         url: The PostgreSQL server; a file in ``data`` without it.
         blobs: Where sealed segments go.
+        elsewhere: The workers' folder, where they run on another machine.
         ports: Of the intakes that were started.
         intakes: The processes that are to be stopped.
     """
@@ -91,6 +92,7 @@ class House:
     data: Path
     url: str | None = None
     blobs: str | None = None
+    elsewhere: Path | None = None
     ports: list[int] = field(default_factory=list)
     intakes: list[int] = field(default_factory=list)
 
@@ -103,10 +105,8 @@ class House:
             database.close()
             load_crypter(self.data / STORE_KEY)
 
-    @property
-    def common(self) -> list[str | Path]:
-        """The options that all programs share."""
-        made: list[str | Path] = ["--data", self.data, "--site", self.world.site]
+    def _common(self, data: Path) -> list[str | Path]:
+        made: list[str | Path] = ["--data", data, "--site", self.world.site]
         made += ["--database", self.url] if self.url else []
         return [*made, "--blobs", self.blobs] if self.blobs else made
 
@@ -127,7 +127,9 @@ class House:
         port = port or free_port()
         self.ports = [*(one for one in self.ports if one != port), port]
         limits = ["--segment-age", str(age_s), "--min-delay", "0"]
-        return self.nursery.start("serve", *self.common, "--port", str(port), *limits, *options)
+        return self.nursery.start(
+            "serve", *self._common(self.data), "--port", str(port), *limits, *options
+        )
 
     def ask(self, path: str, port: int | None = None) -> httpx.Response:
         """Ask the newest intake, or the one on that port."""
@@ -137,7 +139,8 @@ class House:
 
     def work_options(self, *options: str) -> list[str | Path]:
         """The command line of a worker."""
-        return ["work", *self.common, "--secrets", self.world.secrets, *options]
+        common = self._common(self.elsewhere or self.data)
+        return ["work", *common, "--secrets", self.world.secrets, *options]
 
     def work(self, *options: str) -> int:
         """Start a worker. Returns its process."""
