@@ -143,7 +143,7 @@ class _Parts:
         )
         log = PrivateLog(self.database, crypter, clock)
         self.accounts = Accounts(self.database, log, self.gate, admission, clock)
-        self.health = Health(self.database, around.timer)
+        self.health = Health(self.database, around.timer, settings.data, self.commit.has_failed)
 
     def upkeep(self) -> None:
         """Do what is done every second. Raises StoreError."""
