@@ -115,8 +115,8 @@ class _Loop:
             try:
                 self.look(stopped.is_set)
             except Exception as exc:  # noqa: BLE001  the service lives on; the next look may do
-                self._events.warn("upkeep failed", **describe_fault(exc))
-                self._metrics.upkeep_failures.inc()
+                self._events.warn("timer failed", timer="review", **describe_fault(exc))
+                self._metrics.timer_rounds_failed.labels("review").inc()
             stopped.wait(every_s)
 
 

@@ -34,6 +34,7 @@ ROUTES = frozenset(
     }
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "other"})
+TIMERS = frozenset({"seal", "upload", "collect", "upkeep", "review"})
 TIMED_STEPS = frozenset({"advance", "head", "feedback"})
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 _PLACE = re.compile(r"[a-z_0-9]{1,40}\.py:[0-9]{1,5}")
@@ -61,8 +62,8 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
     "request": _REQUEST,
     "request refused": _REQUEST,
     "server message": {"level": _one_of(LEVELS)} | _FAULT,
-    "upkeep failed": _FAULT,
-    "upkeep works again": {},
+    "timer failed": {"timer": _one_of(TIMERS)} | _FAULT,
+    "timer works again": {"timer": _one_of(TIMERS)},
     "review timer failed": {"step": _one_of(TIMED_STEPS)} | _FAULT,
     "review timer works again": {"step": _one_of(TIMED_STEPS)},
     "retention alarm": {"age_s": _number, "segments": _number, "vouchers": _number},

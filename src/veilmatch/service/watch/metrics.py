@@ -19,7 +19,7 @@ from prometheus_client.exposition import start_http_server
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veilmatch.intakestore.retention import Backlog
-from veilmatch.service.watch.events import METHODS, ROUTES, Events
+from veilmatch.service.watch.events import METHODS, ROUTES, TIMERS, Events
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -67,11 +67,14 @@ class Metrics:
         self.in_flight = Gauge(
             "veilmatch_in_flight_bytes", "Bytes of bodies held in memory.", registry=self.registry
         )
-        self.upkeep_failures = Counter(
-            "veilmatch_upkeep_failures",
-            "Rounds of upkeep that failed.",
+        self.timer_rounds_failed = Counter(
+            "veilmatch_timer_failures",
+            "Rounds of what runs by the clock that failed; they are tried again.",
+            ["timer"],
             registry=self.registry,
         )
+        for timer in sorted(TIMERS):  # zero is shown too, so that a rule sees the first failure
+            self.timer_rounds_failed.labels(timer)
         self.expired_vouchers = Counter(
             "veilmatch_expired_vouchers",
             "Vouchers destroyed unmatched, because they waited longer than hard_age_s.",
