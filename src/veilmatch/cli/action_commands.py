@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from veilmatch.actions.sending import HttpSender
 from veilmatch.actions.signing import Scheme
 from veilmatch.cli.console import print_json, say, warn
 from veilmatch.cli.operator_commands import AsJson, Data, DatabaseUrl, open_store, parse_id
+from veilmatch.cli.stopping import asked_to_stop
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import system_clock
 
@@ -95,13 +95,18 @@ def deliver(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deliver actions until stopped; any number of these may run."""
+    """Deliver actions until stopped; any number of these may run.
+
+    Asked to stop, it begins no other delivery, and finishes those that are on their way.
+    """
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
     sender, count = HttpSender(), 0
-    with open_store(data, database) as store:
-        worker = Deliverer(store.database, store.endpoints, sender, system_clock)
-        while True:
+    with asked_to_stop() as stop, open_store(data, database) as store:
+        worker = Deliverer(
+            store.database, store.endpoints, sender, system_clock, is_stopping=stop.is_set
+        )
+        while not stop.is_set():
             try:
                 count += worker.run()
                 worker.purge()
@@ -111,7 +116,7 @@ def deliver(
                 warn(f"{exc}; trying again in {interval:g} s")
             if once:
                 break
-            time.sleep(interval)
+            stop.wait(interval)
     sender.close()
     say(f"{count} delivered")
     if as_json:
