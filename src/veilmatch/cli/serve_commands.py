@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount
 
 from veilmatch.cli.console import say
 from veilmatch.cli.review_timer import review_timer
+from veilmatch.cli.watching import served_metrics
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import Surroundings, create_app, open_data, system_clock
 from veilmatch.service.setup.configuration import ServeConfiguration, load_configuration
@@ -43,24 +44,6 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from exc
     listener.setblocking(False)
     return listener
-
-
-@contextmanager
-def _metrics(port: int | None, metrics: Metrics) -> Iterator[None]:
-    """Serve the metrics on a loopback port of their own, where one is set."""
-    if port is None:
-        yield
-        return
-    try:
-        server = metrics.serve(port)
-    except OSError as exc:
-        raise UnavailableError(f"cannot listen on port {port} for metrics") from exc
-    say(f"metrics on http://127.0.0.1:{server.server_port}/metrics")
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager
@@ -205,7 +188,7 @@ def run_service(chosen: ServeConfiguration) -> None:
         app.router.routes.extend(_pages(chosen))
         app.router.routes.extend(stack.enter_context(_console(chosen)))
         stack.enter_context(review_timer(chosen, metrics, events))
-        stack.enter_context(_metrics(chosen.metrics_port, metrics))
+        stack.enter_context(served_metrics(chosen.metrics_port, metrics))
         host, port = listener.getsockname()[:2]
         scheme = "https" if "ssl_certfile" in options else "http"
         say(f"serving on {scheme}://{host}:{port} (Ctrl-C stops)")
