@@ -95,7 +95,7 @@ def _frame(table: str, column: str) -> tuple[bytes, bytes]:
     return length_prefixed(table.encode()), length_prefixed(column.encode())
 
 
-def seal_body(body: bytes, place: bytes) -> tuple[bytes, bytes]:
+def seal_body(body: bytes | memoryview, place: bytes) -> tuple[bytes, bytes]:
     """Seal a voucher's body under a fresh key. Returns (key, sealed body)."""
     key = os.urandom(KEY_LEN)
     return key, AESGCM(key).encrypt(_BODY_NONCE, body, place)
