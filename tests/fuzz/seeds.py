@@ -22,7 +22,7 @@ from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_releas
 from veilmatch.release.trusted_release import MANIFEST, SHARDS, STATEMENT, TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import Current
-from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope, Trust
+from veilmatch.transparency.audits.bundle import Bundle, LoggedEnvelope, Trust
 from veilmatch.transparency.entries.entry import EntryKind
 from veilmatch.transparency.entries.envelope import sign_payload
 from veilmatch.transparency.tiles import Tile
