@@ -9,8 +9,8 @@ from functools import cache
 
 from tests.publication import Publisher
 from tests.simulators.list_files import MAKERS
+from tests.unit.transparency.audits.test_audit import PARTIES, World
 from tests.unit.transparency.entries.samples import AT, CENTRE, HOTLINE, make_statement
-from tests.unit.transparency.entries.test_audit import PARTIES, World
 from tests.unit.transparency.small_log import SmallLog
 from veilmatch.client.fetching.accepted import Accepted
 from veilmatch.client.policy_file import policy_to_bytes
