@@ -13,6 +13,7 @@ import typer
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.engine_options import RUN_DATA, EngineText, RunData
 from veilmatch.cli.key_files import ask_pin
+from veilmatch.cli.list_options import Contact, CorpusPaths, Paint
 from veilmatch.cli.release_set import (
     ReleaseSet,
     SetOptions,
@@ -20,7 +21,7 @@ from veilmatch.cli.release_set import (
     read_release_set,
     read_signed_lists,
 )
-from veilmatch.cli.screening import Contact, CorpusPaths, Paint, screen_set
+from veilmatch.cli.screening import screen_set
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.hashlist.provider import HashProvider
