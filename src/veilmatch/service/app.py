@@ -181,6 +181,7 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
         timers = [
             asyncio.create_task(_repeat(parts.store.seal_due, _TIMER_S)),
             asyncio.create_task(_repeat(parts.store.upload_sealed, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.store.mend_delays, _COLLECT_S)),
             asyncio.create_task(_repeat(parts.collector.run, _COLLECT_S)),
             asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events)),
         ]
