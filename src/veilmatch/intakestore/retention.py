@@ -90,6 +90,10 @@ class Collector:
         self._limits, self._clock = limits, clock
         self._watch = ClockWatch(database, clock)
 
+    def look_at_clock(self) -> None:
+        """Note the time at the start, so that a jump soon after it is seen. Raises StoreError."""
+        self._watch.may_destroy()
+
     def run(self) -> Collected:
         """Collect once. Raises StoreError; what was collected before it stays collected.
 

@@ -175,6 +175,7 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         parts.store.seal_all()  # what a killed process left open
+        parts.collector.look_at_clock()
         parts.gate.refresh()
         parts.usage.forget_old()
         parts.commit.start()
