@@ -16,6 +16,7 @@ from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.service_commands import AsJson, BlobsPlace, Data, DatabaseUrl
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.intakestore.check import Findings, StoreCheck
+from veilmatch.intakestore.clock_watch import read_hold
 from veilmatch.intakestore.limits import RetentionLimits
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, open_data, system_clock
 from veilmatch.store.blobs import open_blobs
@@ -74,6 +75,12 @@ def check(
     with _open(data, database) as (opened, crypter):
         shelf = SegmentShelf(data / SEGMENTS, open_blobs(blobs) if blobs else None)
         found = _check(opened, crypter, shelf)
+        hold_s = read_hold(opened, system_clock())
+    if hold_s:
+        say(
+            f"the clock jumped, or nothing ran for a while: for {hold_s / 3600:.0f} hours more "
+            "nothing is destroyed for its age; is the clock right?"
+        )
     _say_findings(found, as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from veilmatch.ingest.ledger import State
+from veilmatch.intakestore.clock_watch import ClockWatch
 from veilmatch.intakestore.deletion import DAY_S, EMPTIED
 from veilmatch.intakestore.hot_rows import add_counts
 from veilmatch.intakestore.limits import RetentionLimits
@@ -87,9 +88,19 @@ class Collector:
     ) -> None:
         self._database, self._shelf = database, SegmentShelf(folder, blobs)
         self._limits, self._clock = limits, clock
+        self._watch = ClockWatch(database, clock)
+
+    def look_at_clock(self) -> None:
+        """Note the time at the start, so that a jump soon after it is seen. Raises StoreError."""
+        self._watch.may_destroy()
 
     def run(self) -> Collected:
-        """Collect once. Raises StoreError; what was collected before it stays collected."""
+        """Collect once. Raises StoreError; what was collected before it stays collected.
+
+        After the clock jumped, only what is done is collected, for a day (``ClockWatch``).
+        """
+        if not self._watch.may_destroy():
+            return Collected(self.collect_done(), 0, 0, 0)
         expired = self.expire_waiting()
         done = self.collect_done()
         return Collected(done, expired, self.drop_marks(), self.collect_orphans())

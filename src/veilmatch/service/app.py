@@ -135,7 +135,7 @@ class _Parts:
         )
         log = PrivateLog(self.database, crypter, clock)
         self.accounts = Accounts(self.database, log, self.gate, admission, clock)
-        self.health = Health(self.database, around.timer)
+        self.health = Health(self.database, around.timer, settings.data, self.commit.has_failed)
 
     def upkeep(self) -> None:
         """Do what is done every second. Raises StoreError."""
@@ -175,12 +175,14 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         parts.store.seal_all()  # what a killed process left open
+        parts.collector.look_at_clock()
         parts.gate.refresh()
         parts.usage.forget_old()
         parts.commit.start()
         timers = [
             asyncio.create_task(_repeat(parts.store.seal_due, _TIMER_S)),
             asyncio.create_task(_repeat(parts.store.upload_sealed, _TIMER_S)),
+            asyncio.create_task(_repeat(parts.store.mend_delays, _COLLECT_S)),
             asyncio.create_task(_repeat(parts.collector.run, _COLLECT_S)),
             asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events)),
         ]
