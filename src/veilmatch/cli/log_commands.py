@@ -162,7 +162,22 @@ def log_show(
 
 
 def write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bool) -> None:
-    """Sign a statement and write it; where it lies already, add the signatures to it."""
+    """Sign a statement, write it and say so."""
+    count = sign_to_file(statement, keys, path)
+    say(f"{statement.kind}, {count} signatures: {path}")
+    if as_json:
+        print_json({"kind": str(statement.kind), "signatures": count})
+
+
+def sign_to_file(statement: Statement, keys: list[Path], path: Path) -> int:
+    """Sign a statement and write it; where it lies already, add the signatures to it.
+
+    Returns:
+        How many signatures it has now.
+
+    Raises:
+        ConfigError: Another statement lies there, or a key is missing.
+    """
     payload = statement.to_bytes()
     with ExitStack() as opened:
         owners = [opened.enter_context(open_provider_key(key)) for key in keys]
@@ -173,9 +188,7 @@ def write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bo
             raise ConfigError(f"{path} holds another statement", hint="choose another --out")
         envelope = known.add_signatures(envelope.signatures)
     write_atomic(path, envelope.to_bytes())
-    say(f"{statement.kind}, {len(envelope.signatures)} signatures: {path}")
-    if as_json:
-        print_json({"kind": str(statement.kind), "signatures": len(envelope.signatures)})
+    return len(envelope.signatures)
 
 
 @log_app.command(name="state")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
+from veilmatch.errors import StoreError
 from veilmatch.ingest.ledger import State
 from veilmatch.intakestore.clock_watch import ClockWatch
 from veilmatch.intakestore.deletion import DAY_S, EMPTIED
@@ -208,7 +209,7 @@ class Collector:
             with hold_abandoned(path) as is_held:
                 # Under the lock: a writer that is just starting holds it before its row is there.
                 if is_held and not self._has_row(segment_id):
-                    path.unlink(missing_ok=True)
+                    _unlink(path)
                     count += 1
         if self._shelf.blobs is not None:
             for name, _, changed_at in list(self._shelf.blobs.list("segments")):
@@ -225,6 +226,13 @@ class Collector:
         with self._database.transaction() as connection:
             query = select(segment.segment_id).where(segment.segment_id == segment_id)
             return connection.execute(query).first() is not None
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StoreError("a file that nobody knows cannot be deleted") from exc
 
 
 def _id_of(name: str) -> bytes:

@@ -106,6 +106,22 @@ class WorkStore:
             if not renewed.rowcount:
                 raise _lost()
 
+    def release_lease(self, lease: Lease) -> None:
+        """Give a segment back unprocessed: the next worker has it at once, no try is counted.
+
+        Harmless if the lease was lost meanwhile.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(schema.segment)
+                .where(and_(_held(lease), schema.segment.c.attempts > 0))
+                .values(
+                    lease_token=None,
+                    lease_expires_at=0,
+                    attempts=schema.segment.c.attempts - 1,
+                )
+            )
+
     def retry_held(self) -> int:
         """Give the held segments to the workers again. Returns how many."""
         table = schema.segment.c

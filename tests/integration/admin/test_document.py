@@ -31,6 +31,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
+from veilmatch.access.login.sites import PasskeySite
 from veilmatch.access.operators import NewOperator
 from veilmatch.access.roles import Role
 from veilmatch.admin.app import PREFIX, create_admin
@@ -74,7 +75,12 @@ def _serve(app: Starlette, listener: socket.socket) -> tuple[uvicorn.Server, thr
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder: Path = tmp_path_factory.mktemp("admin")
     database = Database(folder / "store.sqlite")
-    parts = AdminParts(database, Crypter([SecretBytes(os.urandom(32))]), lambda: 1_800_000_000)
+    parts = AdminParts(
+        database,
+        Crypter([SecretBytes(os.urandom(32))]),
+        lambda: 1_800_000_000,
+        passkey_site=PasskeySite("service", ("https://service",)),
+    )
     patch, tokens = pytest.MonkeyPatch(), {}
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     patch.setattr("veilmatch.access.operators.hasher", quick)
@@ -82,7 +88,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     for role in Role:
         with database.transaction() as connection:
             new = NewOperator(role.value, frozenset({role}), "correct horse battery")
-            tokens[role] = parts.sessions.open_in(connection, parts.operators.add(connection, new))
+            made = parts.operators.add(connection, new)
+            tokens[role] = parts.sessions.open_in(connection, made, stepped_up=True)
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     app = Starlette(
