@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import uvicorn
 from pydantic import SecretStr
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from veilmatch.cli.console import say
@@ -192,18 +193,31 @@ def _uvicorn_options(chosen: ServeConfiguration) -> dict[str, Any]:
     )
 
 
-def run_service(chosen: ServeConfiguration) -> None:
-    """Serve until a signal says stop; what was begun is finished first."""
-    settings, options = chosen.service_settings(), _uvicorn_options(chosen)
-    check_site(settings.site)
-    events, metrics = Events(system_clock), Metrics()
+@contextmanager
+def opened_app(chosen: ServeConfiguration, metrics: Metrics, events: Events) -> Iterator[Starlette]:
+    """Put together everything that the settings want served.
+
+    Raises:
+        ConfigError: Settings do not stand together, or the store is another program's.
+        StoreError: The store cannot be opened.
+    """
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(chosen.host, chosen.port))
         # The store's key and tables are made by the service, before anything is mounted.
-        app = create_app(settings, Surroundings(metrics=metrics, events=events))
+        app = create_app(chosen.service_settings(), Surroundings(metrics=metrics, events=events))
         app.router.routes.extend(stack.enter_context(_administration(chosen)))
         app.router.routes.extend(_pages(chosen))
         app.router.routes.extend(stack.enter_context(_console(chosen)))
+        yield app
+
+
+def run_service(chosen: ServeConfiguration) -> None:
+    """Serve until a signal says stop; what was begun is finished first."""
+    options = _uvicorn_options(chosen)
+    check_site(chosen.site)
+    events, metrics = Events(system_clock), Metrics()
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(chosen.host, chosen.port))
+        app = stack.enter_context(opened_app(chosen, metrics, events))
         stack.enter_context(review_timer(chosen, metrics, events))
         stack.enter_context(_metrics(chosen.metrics_port, metrics))
         host, port = listener.getsockname()[:2]

@@ -142,7 +142,8 @@ def test_a_service_signs_heads_shows_its_timer_and_stops_in_order(
     )
     with Program([*PROGRAM, "serve", "--config", config], tmp_path / "serve.log") as service:
         _settle(house, Counter({"acted": 2}))
-        deadline, heads = time.monotonic() + 30, []
+        deadline = time.monotonic() + 30
+        heads: list[Path] = []
         while not heads and time.monotonic() < deadline:
             heads = list((tmp_path / "heads").glob("head-*.json"))
             time.sleep(0.05)
