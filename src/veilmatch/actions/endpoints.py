@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from veilmatch.actions.signing import SECRET_LEN, Scheme, describe_secret
 from veilmatch.actions.tables import action_endpoint
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
@@ -21,7 +22,7 @@ from veilmatch.store.database import Database
 from veilmatch.wire import is_loopback
 
 ENDPOINT_ID_LEN = 16
-PREVIOUS_SECRET_S = 24 * 3600
+PREVIOUS_SECRET_S = DAY_S
 _MAX_URL_LEN = 2048
 
 

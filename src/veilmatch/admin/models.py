@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from veilmatch.access.roles import Role
 from veilmatch.actions.signing import Scheme
+from veilmatch.clock import DAY_S
 
 _PLAIN = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PLAIN)]
@@ -19,7 +20,7 @@ Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="16 bytes in hexadecimal.")]
 DeviceId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="8 bytes in hexadecimal.")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-Seconds = Annotated[int, Field(ge=1, le=400 * 86_400)]
+Seconds = Annotated[int, Field(ge=1, le=400 * DAY_S)]
 
 
 class State(StrEnum):
@@ -157,7 +158,7 @@ class CredentialOut(_Model):
 class ValidIn(_Model):
     """For how long."""
 
-    valid_s: Seconds = 365 * 86_400
+    valid_s: Seconds = 365 * DAY_S
 
 
 class TokenOut(_Model):
@@ -171,7 +172,7 @@ class CertificateIn(_Model):
     """A client certificate in PEM."""
 
     pem: Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
-    valid_s: Seconds = 365 * 86_400
+    valid_s: Seconds = 365 * DAY_S
 
 
 class CredentialMade(_Model):

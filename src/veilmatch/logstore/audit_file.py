@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, Error, InputError, TableError
 from veilmatch.transparency.entries.audit import ROW_LEN, AuditReport, Outcome, audit_bundle
 from veilmatch.transparency.entries.bundle import parse_trust
@@ -76,7 +76,7 @@ def audit_files(
     if table is not None and not table.is_file():
         raise ConfigError(f"the table is not there: {table}", hint="check the path")
     rows = read_rows(table) if table is not None else None
-    now = int(time.time()) if now_s is None else now_s
+    now = system_clock() if now_s is None else now_s
     return audit_bundle(data, trusted, now_s=now, rows=rows)
 
 

@@ -12,6 +12,7 @@ from typing import Self
 
 import httpx
 
+from veilmatch.clock import DAY_S, HOUR_S
 from veilmatch.errors import ConfigError, EncodingError, NetworkError
 from veilmatch.report.body import Answer
 from veilmatch.report.model.answers import (
@@ -25,7 +26,7 @@ from veilmatch.reporting.settings import Credentials
 
 NAME = "cybertipline"
 REQUEST_ID = "Request-ID"
-OPEN_WINDOW_S, CHANGE_WINDOW_S = 24 * 3600, 3600
+OPEN_WINDOW_S, CHANGE_WINDOW_S = DAY_S, HOUR_S
 _TIMEOUT_S = 60.0
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
 # Raised before a single byte of the request was sent.

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from veilmatch.access.gate.snapshot import Gate
 from veilmatch.access.gate.usage import Usage
+from veilmatch.clock import system_clock
 from veilmatch.errors import Error, UnavailableError
 from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.retention import Collector
@@ -37,11 +38,6 @@ from veilmatch.store.database import Database
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
 _TIMER_S, _COLLECT_S, _UPKEEP_S = 0.5, 60.0, 1.0
-
-
-def system_clock() -> int:
-    """Seconds since 1970, UTC."""
-    return int(time.time())
 
 
 async def _repeat(step: Callable[[], object], every_s: float) -> None:
