@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -32,6 +33,10 @@ class State(StrEnum):
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
+        """Show nothing: some hold a password, a token or a name."""
+        return ()
 
 
 class Problem(_Model):

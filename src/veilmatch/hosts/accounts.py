@@ -197,9 +197,8 @@ class HostAccounts:
         """Send what waits, user after user; one user's failure does not hold up the others."""
         total = SentToService()
         for number, _name in self._users.pending():
-            client = self._client(number)
             try:
-                report = client.send()
+                report = self._client(number).send()
             except InternalError:
                 raise
             except Error as exc:

@@ -8,7 +8,7 @@ inside the process, which is quick enough.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, and_, select
@@ -44,7 +44,7 @@ class VoucherRow:
 class DeviceRow:
     """A device that sent something."""
 
-    account: bytes
+    account: bytes = field(repr=False)
     device_key_id: bytes
     public_key: bytes
 
