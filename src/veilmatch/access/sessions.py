@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from veilmatch.access.operators import principal_of
 from veilmatch.access.roles import Principal
 from veilmatch.access.tables import operator, operator_session
+from veilmatch.clock import HOUR_S
 from veilmatch.errors import SessionError
 from veilmatch.store.database import Database
 
 TOKEN_LEN = 32
-MAX_AGE_S = 12 * 3600
+MAX_AGE_S = 12 * HOUR_S
 MAX_IDLE_S = 30 * 60
 _SEEN_EVERY_S = 60
 _MAX_TOKEN_TEXT = 64

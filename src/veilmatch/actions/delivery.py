@@ -22,6 +22,7 @@ from veilmatch.actions.endpoints import Endpoints
 from veilmatch.actions.sending import Outcome, Request, Sender
 from veilmatch.actions.signing import Scheme, sign_webhook
 from veilmatch.actions.tables import action_delivery, action_endpoint, action_message
+from veilmatch.clock import DAY_S, HOUR_S
 from veilmatch.errors import ConfigError
 from veilmatch.store.database import Database
 from veilmatch.store.statements import insert
@@ -29,8 +30,8 @@ from veilmatch.wire import to_canonical_json
 
 LEASE_S = 60
 MAX_ATTEMPTS = 14
-FIRST_PAUSE_S, LAST_PAUSE_S = 5, 6 * 3600
-KEEP_S = 30 * 86_400
+FIRST_PAUSE_S, LAST_PAUSE_S = 5, 6 * HOUR_S
+KEEP_S = 30 * DAY_S
 _SPREAD_COUNT = 256
 _SENDER_COUNT = 4
 

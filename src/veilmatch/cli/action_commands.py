@@ -12,8 +12,8 @@ from veilmatch.actions.sending import HttpSender
 from veilmatch.actions.signing import Scheme
 from veilmatch.cli.console import print_json, say, warn
 from veilmatch.cli.operator_commands import AsJson, Data, DatabaseUrl, open_store, parse_id
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
-from veilmatch.service.app import system_clock
 
 actions_app = typer.Typer(no_args_is_help=True, help="Platforms: webhooks that tell of decisions.")
 

@@ -14,11 +14,12 @@ import typer
 from veilmatch.cli.all_tables import load_tables
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.service_commands import AsJson, BlobsPlace, Data, DatabaseUrl
+from veilmatch.clock import HOUR_S, system_clock
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.intakestore.check import Findings, StoreCheck
 from veilmatch.intakestore.clock_watch import read_hold
 from veilmatch.intakestore.limits import RetentionLimits
-from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, open_data, system_clock
+from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, open_data
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, add_key, load_crypter, retire_keys
 from veilmatch.store.database import Database, is_url
@@ -98,7 +99,7 @@ def _check(database: Database, crypter: Crypter, shelf: SegmentShelf) -> Finding
 
 def _say_findings(found: Findings, *, as_json: bool) -> None:
     faults = {kind: count for kind, count in sorted(found.faults.items()) if count}
-    waiting, hours = found.backlog, found.backlog.oldest_age_s / 3600
+    waiting, hours = found.backlog, found.backlog.oldest_age_s / HOUR_S
     say(f"{found.rows} rows checked")
     say(f"{waiting.vouchers} vouchers wait in {waiting.segments} segments, since {hours:.0f} hours")
     if waiting.held:

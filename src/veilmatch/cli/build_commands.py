@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +21,7 @@ from veilmatch.cli.release_set import (
     read_signed_lists,
 )
 from veilmatch.cli.screening import screen_set
+from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect
 from veilmatch.hashlist.provider import HashProvider
@@ -42,7 +42,6 @@ from veilmatch.site.release_site import CURRENT, ReleaseSite
 if TYPE_CHECKING:
     from veilmatch.cli.engine_build import EngineBuild
 
-_DAY_S = 86_400
 SECOND_ALGORITHM = "pdq"
 
 
@@ -76,8 +75,8 @@ def _next_request(
         epoch, previous = current.epoch + 1, current.release_id
     return ReleaseRequest(
         epoch=epoch,
-        created_at=int(time.time()),
-        valid_s=days * _DAY_S,
+        created_at=system_clock(),
+        valid_s=days * DAY_S,
         algorithm=algorithm,
         parameters=parameters,
         previous=previous,

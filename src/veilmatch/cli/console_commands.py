@@ -14,6 +14,7 @@ import uvicorn
 from veilmatch.access.login.oidc import OidcSettings
 from veilmatch.access.login.passkeys import PasskeySite
 from veilmatch.cli.console import say
+from veilmatch.clock import system_clock
 from veilmatch.console.app import (
     PUBLIC_DOORS,
     PUBLIC_PREFIXES,
@@ -27,7 +28,7 @@ from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.review.decision import Scheme
 from veilmatch.review.exposure import ExposurePolicy
 from veilmatch.review.settings import ReviewPolicy
-from veilmatch.service.app import DATABASE, open_data, system_clock
+from veilmatch.service.app import DATABASE, open_data
 from veilmatch.store.files import read_file
 from veilmatch.transparency.key import parse_verifier_key
 from veilmatch.wire import is_loopback

@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,10 +17,13 @@ from veilmatch.cli.console import err, print_json, say
 from veilmatch.client.policy_file import load_policy
 from veilmatch.client.session import ClientOptions
 from veilmatch.errors import ConfigError, UnavailableError
-from veilmatch.hosts.accounts import HostAccounts
-from veilmatch.hosts.watch import Watch, WatchRound, refresh
 from veilmatch.secret import SecretBytes
 from veilmatch.wire import is_loopback
+
+# The hosts' room is loaded by the commands that need it: this module is loaded with every
+# command of the client.
+if TYPE_CHECKING:
+    from veilmatch.hosts.watch import WatchRound
 
 Data = Annotated[Path, typer.Option("--data", help="The host's folder: accounts and release.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -36,6 +39,8 @@ def host_init(
     as_json: AsJson = False,
 ) -> None:
     """Make the folder of a host that plays the client for its users."""
+    from veilmatch.hosts.accounts import HostAccounts
+
     HostAccounts.create(data, server, load_policy(trust))
     if as_json:
         print_json({"data": str(data)})
@@ -92,6 +97,9 @@ def watch(
     as_json: AsJson = False,
 ) -> None:
     """Watch a folder of uploads: make and send a voucher for every picture in it."""
+    from veilmatch.hosts.accounts import HostAccounts
+    from veilmatch.hosts.watch import Watch, refresh
+
     stop = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -118,7 +126,15 @@ def watch(
             stop.wait(interval)
 
 
-def _read_token(path: Path) -> SecretBytes:
+def _token_for(host: str, path: Path | None) -> SecretBytes | None:
+    if path is None:
+        if is_loopback(host):
+            return None
+        raise ConfigError(
+            "an address that others reach needs a token",
+            setting="token",
+            hint="--token FILE, or listen on 127.0.0.1",
+        )
     token = path.read_bytes().strip()
     if len(token) < _MIN_TOKEN_LEN:
         raise ConfigError(
@@ -149,23 +165,19 @@ def sidecar(
     try:
         import uvicorn
 
+        from veilmatch.hosts.accounts import HostAccounts
         from veilmatch.hosts.sidecar import SidecarSettings, create_sidecar
     except ModuleNotFoundError as exc:
         raise ConfigError(
             "the sidecar needs parts that are not installed",
             hint="pip install 'veilmatch[server]'",
         ) from exc
-    if token is None and not is_loopback(host):
-        raise ConfigError(
-            "an address that others reach needs a token",
-            setting="token",
-            hint="--token FILE, or listen on 127.0.0.1",
-        )
+    shown = _token_for(host, token)
     with HostAccounts(data):  # a wrong folder is told before the server starts
         pass
     settings = SidecarSettings(
         data=data,
-        token=_read_token(token) if token else None,
+        token=shown,
         max_picture_len=max_picture_mib << 20,
         send_every_s=send_every,
     )
@@ -197,6 +209,8 @@ def whose(
     as_json: AsJson = False,
 ) -> None:
     """Say which of the host's users an account is, once the service has confirmed a case."""
+    from veilmatch.hosts.accounts import HostAccounts
+
     try:
         wanted = bytes.fromhex(account)
     except ValueError:

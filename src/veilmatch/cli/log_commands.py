@@ -15,6 +15,7 @@ from veilmatch.cli.console import print_json, say
 from veilmatch.cli.key_files import open_provider_key
 from veilmatch.cli.private_audit import audit_private_log, is_private_log
 from veilmatch.cli.provider_release import attest
+from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.hashlist.statement import statement_signer
 from veilmatch.logstore.audit_file import MARKS, Options, audit_files, verdict
@@ -53,7 +54,6 @@ log_app = typer.Typer(no_args_is_help=True, help="Log operators: begin, append, 
 witness_app = typer.Typer(no_args_is_help=True, help="Witnesses: begin, serve.")
 
 KEY, STATE = "note.key", "trees.sqlite"
-_DAY_S = 86_400
 _COLOURS = {Outcome.OK: "green", Outcome.FAILED: "bold red", Outcome.SKIPPED: "yellow"}
 
 Folder = Annotated[Path, typer.Option(help="Folder of the log's public files.")]
@@ -75,10 +75,6 @@ def _read_trust(path: Path) -> Trust:
 
 def _read_envelope(path: Path) -> Envelope:
     return parse_envelope(read_file(path, "the signed statement", max_len=FILE_LEN_MAX))
-
-
-def _now() -> int:
-    return int(time.time())
 
 
 def _make_key(state: Path, name: str, kind: SignatureType) -> VerifierKey:
@@ -147,7 +143,7 @@ def log_show(
             found = {"origin": checkpoint.origin, "size": checkpoint.size}
             print_json({**found, "verified": False})
         return
-    view = Follower(read, _read_policy(policy)).look(now_s=_now(), max_age_s=2**40)
+    view = Follower(read, _read_policy(policy)).look(now_s=system_clock(), max_age_s=2**40)
     checkpoint = view.verified.checkpoint
     say(f"{checkpoint.origin}: {checkpoint.size} entries")
     for index, statement in sorted(view.statements.items()):
@@ -287,7 +283,7 @@ def monitor(
     ] = None,
     trust: Annotated[Path | None, typer.Option(help="Trust file: who signs statements.")] = None,
     also: Annotated[list[str] | None, typer.Option(help="Another copy to compare with.")] = None,
-    max_age: Annotated[int, typer.Option(min=1, help="Seconds; older is a freeze.")] = _DAY_S,
+    max_age: Annotated[int, typer.Option(min=1, help="Seconds; older is a freeze.")] = DAY_S,
     interval: Annotated[int, typer.Option(min=0, help="Seconds between looks; 0: one look.")] = 0,
     as_json: AsJson = False,
 ) -> int:
@@ -296,7 +292,7 @@ def monitor(
     read, others = open_log(where), [open_log(one) for one in also or []]
     follower = Follower(read, _read_policy(policy), memory=memory, parties=parties)
     while True:
-        view = follower.look(now_s=_now(), max_age_s=max_age, others=others)
+        view = follower.look(now_s=system_clock(), max_age_s=max_age, others=others)
         size = view.verified.checkpoint.size
         for finding in view.findings:
             place = f"entry {finding.index}: " if finding.index >= 0 else ""

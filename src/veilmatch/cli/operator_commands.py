@@ -18,9 +18,10 @@ from veilmatch.access.roles import parse_roles
 from veilmatch.access.sessions import Sessions
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.cli.console import print_json, say
+from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.privatelog.log import LogEntry, PrivateLog
-from veilmatch.service.app import DATABASE, STORE_KEY, open_data, system_clock
+from veilmatch.service.app import DATABASE, STORE_KEY, open_data
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import read_file
@@ -40,7 +41,6 @@ DatabaseUrl = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 Name = Annotated[str, typer.Argument(help="The account's or the platform's name.")]
-_DAY_S = 86_400
 
 
 class OpenStore:
@@ -241,7 +241,7 @@ def add_token(
     with open_store(data, database) as store:
         found = store.platforms.find(name)
         with store.database.transaction() as connection:
-            made = store.platforms.add_token(connection, found, days * _DAY_S)
+            made = store.platforms.add_token(connection, found, days * DAY_S)
             store.note(connection, "platform.token", found)
     say(f"token (shown once): {made.token}")
     if as_json:
@@ -262,7 +262,7 @@ def add_certificate(
     with open_store(data, database) as store:
         found = store.platforms.find(name)
         with store.database.transaction() as connection:
-            made = store.platforms.add_certificate(connection, found, pem, days * _DAY_S)
+            made = store.platforms.add_certificate(connection, found, pem, days * DAY_S)
             store.note(connection, "platform.certificate", found)
     say(f"credential {made.hex()}")
     if as_json:

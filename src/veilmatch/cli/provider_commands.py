@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -99,7 +99,7 @@ def _read_hashes(path: Path, hash_len: int) -> list[bytes]:
 class _Folder:
     """What hashing a folder gave."""
 
-    hashes: list[bytes]
+    hashes: list[bytes] = field(repr=False)
     picture_count: int
     refused: dict[str, int]
     open_slots: dict[int, tuple[int, ...]]

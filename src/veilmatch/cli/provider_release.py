@@ -25,6 +25,7 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.key_files import open_provider_key
+from veilmatch.clock import system_clock
 from veilmatch.errors import (
     ConfigError,
     EncodingError,
@@ -224,7 +225,7 @@ def attest(
     with open_provider_key(key) as (provider, signing_key):
         if provider != listed.provider:
             raise ConfigError("the key is not that of the list's provider", setting="key")
-        statement = build_list_attestation(listed, as_of_at=int(time.time()))
+        statement = build_list_attestation(listed, as_of_at=system_clock())
         envelope = sign_statement(statement, provider, signing_key)
     write_atomic(out, envelope.to_bytes())
     say(f"attestation of {len(listed.hashes)} hashes by {provider.name}: {out}")
@@ -294,7 +295,7 @@ def inspect(
         asker = read_asker(known, own_list, attestation)
     elif own_list is not None or attestation is not None:
         raise ConfigError("whose list is it?", setting="provider", hint="give --provider NAME.json")
-    found = inspect_release(ReleaseSite(site), asker, int(time.time()))
+    found = inspect_release(ReleaseSite(site), asker, system_clock())
     _say_release(found, asker)
     if as_json:
         print_json(
@@ -328,7 +329,7 @@ def certify(
         )
     with open_provider_key(key) as (provider, signing_key):
         asker = read_asker(provider, own_list, attestation)
-        found = inspect_release(ReleaseSite(site), asker, int(time.time()))
+        found = inspect_release(ReleaseSite(site), asker, system_clock())
         found.require_good()
         assert found.own is not None
         statement = build_certificate(

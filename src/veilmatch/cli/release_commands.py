@@ -6,7 +6,6 @@ offline, on a copy of the site's folder.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from veilmatch.cli.provider_release import (
 )
 from veilmatch.client.policy_file import parse_policy as parse_trust
 from veilmatch.client.policy_file import policy_to_bytes
+from veilmatch.clock import DAY_S, HOUR_S, system_clock
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashlist.provider import HashProvider, parse_provider
@@ -48,7 +48,7 @@ from veilmatch.release.trusted_release import (
 )
 from veilmatch.site.online_key import load_online_key, make_online_key
 from veilmatch.site.release_site import ReleaseSite
-from veilmatch.site.repository import DAY_S, Lifetimes, Repository
+from veilmatch.site.repository import Lifetimes, Repository
 from veilmatch.site.signing import add_signature, check_staged, merge_signatures
 from veilmatch.store.files import read_file, write_atomic
 from veilmatch.transparency.checkpoint import parse_checkpoint
@@ -72,10 +72,6 @@ MinJurisdictions = Annotated[
 LogPolicy = Annotated[Path, typer.Option(help="The log's policy: log, witnesses, quorum.")]
 Hours = Annotated[int, typer.Option(min=1, max=24 * 31, help="Hours until the timestamp expires.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
-
-
-def _now() -> int:
-    return int(time.time())
 
 
 def _repository(site: Path, min_jurisdictions: int = 2) -> Repository:
@@ -121,7 +117,7 @@ def init(
         providers,
         online.public_key,
         threshold=threshold,
-        expires_at=_now() + days * DAY_S,
+        expires_at=system_clock() + days * DAY_S,
     )
     text = f"root 1 waits for signatures: {path}\nnext: each provider runs veilmatch release sign"
     _finish(as_json, text, staged=str(path), version=1)
@@ -144,7 +140,7 @@ def rotate(
         _read_providers(provider),
         load_online_key(online_key).public_key,
         threshold=threshold,
-        expires_at=_now() + days * DAY_S,
+        expires_at=system_clock() + days * DAY_S,
     )
     _finish(
         as_json,
@@ -175,7 +171,7 @@ def stage(
         STATEMENT: release.envelope.payload,
         PROOF: release.proof.to_bytes(),
     }
-    path = repository.stage_targets(files, expires_at=_now() + days * DAY_S)
+    path = repository.stage_targets(files, expires_at=system_clock() + days * DAY_S)
     checkpoint = parse_checkpoint(release.proof.note.text)
     tiles = read_hash_tiles(checkpoint.size, read)
     repository.copy_tiles(log_folder_name(checkpoint.origin), tiles)
@@ -203,7 +199,7 @@ def _sign_targets(
     repository: Repository, data: bytes, signer: Signer, site: ReleaseSite, checks: _Checks
 ) -> tuple[bytes, str]:
     metadata = parse_metadata(data, Targets)
-    inspected = inspect_release(site, checks.asker, _now()).require_good()
+    inspected = inspect_release(site, checks.asker, system_clock()).require_good()
     manifest = check_staged(site, repository, metadata, checks.log_policy)
     if manifest != inspected:
         raise VerificationError(
@@ -286,7 +282,7 @@ def publish(
 ) -> None:
     """Publish what enough providers have signed; clients see it from then on."""
     repository = _repository(site, min_jurisdictions)
-    repository.publish(load_online_key(online_key), now=_now(), lifetimes=_lifetimes(hours))
+    repository.publish(load_online_key(online_key), now=system_clock(), lifetimes=_lifetimes(hours))
     _say_state(repository, as_json)
 
 
@@ -300,13 +296,13 @@ def refresh(
 ) -> None:
     """Renew the timestamp, and the snapshot where it ends soon; run it every few hours."""
     repository = _repository(site, min_jurisdictions)
-    repository.refresh(load_online_key(online_key), now=_now(), lifetimes=_lifetimes(hours))
+    repository.refresh(load_online_key(online_key), now=system_clock(), lifetimes=_lifetimes(hours))
     _say_state(repository, as_json)
 
 
 def _lifetimes(hours: int) -> Lifetimes:
     """The timestamp lives for ``hours``, the snapshot for a week or twice as long."""
-    return Lifetimes(timestamp_s=hours * 3600, snapshot_s=max(7 * DAY_S, 2 * hours * 3600))
+    return Lifetimes(timestamp_s=hours * HOUR_S, snapshot_s=max(7 * DAY_S, 2 * hours * HOUR_S))
 
 
 def _when(moment: datetime) -> str:

@@ -14,6 +14,7 @@ import typer
 import uvicorn
 
 from veilmatch.cli.console import print_json, say
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError, VerificationError
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.report.body import ReportingBody
@@ -54,10 +55,6 @@ LeaveOut = Annotated[
     typer.Option("--leave-out-unseen", help="Leave the viewed flags out where nobody saw a file."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
-
-
-def _clock() -> int:
-    return int(time.time())
 
 
 def _context(agreement: bool) -> RuleContext:
@@ -155,7 +152,7 @@ def check(
 def _queue(outbox: Outbox, folder: Path, body: str, context: RuleContext, xsd: Path | None) -> None:
     loaded = load_draft(folder)
     checked = check_report(loaded.draft, context, schema=_schema(xsd))
-    is_new = outbox.add(loaded.report_key, body, checked, loaded.contents, _clock())
+    is_new = outbox.add(loaded.report_key, body, checked, loaded.contents, system_clock())
     say("queued" if is_new else "was queued before")
 
 
@@ -167,7 +164,7 @@ def _case(text: str) -> bytes:
 
 
 def _run(outbox: Outbox, body: ReportingBody, *, drain: bool) -> WorkerSummary:
-    worker = ReportWorker(outbox, {body.name: body}, _clock, random.SystemRandom().random)
+    worker = ReportWorker(outbox, {body.name: body}, system_clock, random.SystemRandom().random)
     while True:
         worker.run_due()
         waiting = [

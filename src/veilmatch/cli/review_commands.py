@@ -20,6 +20,7 @@ from veilmatch.casework.queue import Queue
 from veilmatch.cli.console import print_json, say
 from veilmatch.cli.log_commands import write_signed
 from veilmatch.cli.service_commands import AsJson, Data, DatabaseUrl, open_store
+from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.liststore.list_folder import ListFolder
@@ -39,18 +40,13 @@ review_app = typer.Typer(
 LogKey = Annotated[Path, typer.Option("--log-key", help="The private log's key (log init).")]
 REPORT_FILES = "report-files"
 GOLDEN_LEN_MAX = 10_000  # as long as a derivative may be
-_DAY_S = 86_400
-
-
-def _clock() -> int:
-    return int(time.time())
 
 
 @review_app.command()
 def queue(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Count cases by where they stand; no account and no picture is shown."""
     with open_store(data, database) as (opened, crypter):
-        counts = Queue(Desk(opened, crypter, _clock)).count_waiting()
+        counts = Queue(Desk(opened, crypter, system_clock)).count_waiting()
     for state, count in sorted(counts.items()):
         say(f"{count:>8}  {state}")
     if not counts:
@@ -68,7 +64,9 @@ def figures(
 ) -> None:
     """Show agreement, decision times and golden pictures of everybody together."""
     with open_store(data, database) as (opened, crypter):
-        found = Measures(Desk(opened, crypter, _clock)).read(None, _clock() - days * _DAY_S)
+        found = Measures(Desk(opened, crypter, system_clock)).read(
+            None, system_clock() - days * DAY_S
+        )
     share, kappa = found.agreement.share, found.agreement.kappa
     for outcome, count in sorted(found.decisions.items()):
         say(f"{count:>8}  {outcome}")
@@ -106,9 +104,9 @@ def advance(
     as_json: AsJson = False,
 ) -> None:
     """Move cases on: receipts into the log, reported, acted, closed. Run it by a timer."""
-    policy = ReviewPolicy(appeal_s=appeal_days * _DAY_S)
+    policy = ReviewPolicy(appeal_s=appeal_days * DAY_S)
     with open_store(data, database) as (opened, crypter):
-        desk = Desk(opened, crypter, _clock, policy)
+        desk = Desk(opened, crypter, system_clock, policy)
         done = advance_cases(desk, data / REPORT_FILES, destroys=destroy)
     say(f"{done.receipts} receipts, {done.reported} reported, {done.acted} acted on")
     say(f"{done.appealed} appeals opened, {done.closed} closed, {done.destroyed} destroyed")
@@ -122,7 +120,7 @@ def advance(
 def kept(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Show what is preserved, until when, and what a hold keeps on."""
     with open_store(data, database) as (opened, crypter):
-        found = Keeping(Desk(opened, crypter, _clock)).list_kept()
+        found = Keeping(Desk(opened, crypter, system_clock)).list_kept()
     for one in found:
         until = time.strftime("%Y-%m-%d", time.gmtime(one.preservation.until_at))
         note = "destroyed" if one.destroyed_at is not None else f"until {until}"
@@ -147,7 +145,7 @@ def kept(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> N
 def verify(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Verify that no entry of the private log was changed, removed, inserted or moved."""
     with open_store(data, database) as (opened, crypter):
-        chain = PrivateLog(opened, crypter, _clock).verify()
+        chain = PrivateLog(opened, crypter, system_clock).verify()
     say(f"{chain.size} entries, each follows the one in front")
     if as_json:
         print_json({"size": chain.size})
@@ -167,7 +165,7 @@ def head(
     """Sign the private log's head and state it for the public log; once a day, by a timer."""
     signer = load_note_signer(log_key)
     with open_store(data, database) as (opened, crypter):
-        statement, size = state_head(PrivateLog(opened, crypter, _clock, signer))
+        statement, size = state_head(PrivateLog(opened, crypter, system_clock, signer))
     place = out / head_name(size) if out.is_dir() else out
     write_signed(statement, [key], place, as_json)
 
@@ -183,8 +181,8 @@ def export(
     """Sign the log's head and write what auditors get; veilmatch audit checks it."""
     signer = load_note_signer(log_key)
     with open_store(data, database) as (opened, crypter):
-        note = PrivateLog(opened, crypter, _clock, signer).sign_head()
-        exported = read_export(Desk(opened, crypter, _clock))
+        note = PrivateLog(opened, crypter, system_clock, signer).sign_head()
+        exported = read_export(Desk(opened, crypter, system_clock))
     write_atomic(out, b"".join(exported.to_lines()), mode=PRIVATE_MODE)
     kept_head = out.with_name(out.name + ".head")
     write_atomic(kept_head, note.to_bytes())
@@ -211,7 +209,7 @@ def hold(
     if not reason.strip():
         raise ConfigError("a hold needs a reason", setting="reason")
     with open_store(data, database) as (opened, crypter):
-        Keeping(Desk(opened, crypter, _clock)).change_hold(b"", case_id, not release, reason)
+        Keeping(Desk(opened, crypter, system_clock)).change_hold(b"", case_id, not release, reason)
     say("released" if release else "held")
     if as_json:
         print_json({"held": not release})
@@ -231,7 +229,7 @@ def golden(
     ]
     harmless = Classification(Scheme.PLAIN, HARMLESS)
     with open_store(data, database) as (opened, crypter):
-        desk = Desk(opened, crypter, _clock)
+        desk = Desk(opened, crypter, system_clock)
         for picture in made:
             add_golden(desk, picture, harmless, NOBODY)
     say(f"{len(made)} pictures added")
@@ -254,7 +252,9 @@ def feedback(
     reasons = parse_reasons(reason or [], "reason")
     settings = FeedbackSettings(reasons, jurisdiction)
     with open_store(data, database) as (opened, crypter):
-        count = FeedbackSender(Desk(opened, crypter, _clock), ListFolder(lists), settings).run()
+        count = FeedbackSender(
+            Desk(opened, crypter, system_clock), ListFolder(lists), settings
+        ).run()
     say(f"{count} cases told")
     if as_json:
         print_json({"cases": count})

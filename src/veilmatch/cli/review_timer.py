@@ -16,10 +16,11 @@ from veilmatch.casework.after.timer import ADVANCE, FEEDBACK, HEAD, ReviewTimer,
 from veilmatch.casework.history import Desk
 from veilmatch.casework.measures.publishing import head_name, state_head
 from veilmatch.cli.key_files import open_provider_key
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.logstore.state import load_note_signer
 from veilmatch.privatelog.log import PrivateLog
-from veilmatch.service.app import open_data, system_clock
+from veilmatch.service.app import open_data
 from veilmatch.service.setup.configuration import ServeConfiguration
 from veilmatch.service.watch.events import Events, describe_fault
 from veilmatch.service.watch.metrics import Metrics

@@ -17,8 +17,9 @@ from starlette.routing import BaseRoute, Mount
 
 from veilmatch.cli.console import say
 from veilmatch.cli.review_timer import review_timer
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
-from veilmatch.service.app import Surroundings, create_app, open_data, system_clock
+from veilmatch.service.app import Surroundings, create_app, open_data
 from veilmatch.service.setup.configuration import ServeConfiguration, load_configuration
 from veilmatch.service.setup.tls import CertificateProtocol, tls_options
 from veilmatch.service.watch.events import Events, take_over_logging

@@ -15,17 +15,12 @@ from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
 from veilmatch.cli.engine_options import EngineText
 from veilmatch.cli.key_files import ask_pin
+from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError, StoreError, UnavailableError
 from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Matcher, Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
-from veilmatch.service.app import (
-    DATABASE,
-    SEGMENTS,
-    STORE_KEY,
-    open_data,
-    system_clock,
-)
+from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, open_data
 from veilmatch.site.release_site import check_site
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
@@ -156,9 +151,10 @@ def list_cases(data: Data, database: DatabaseUrl = None, as_json: AsJson = False
     """List cases and the operator's queue; no account and no picture is shown."""
     with open_store(data, database) as (opened, crypter):
         store = CaseStore(opened, crypter)
+        store.adopt(system_clock())
         summaries, queue = store.list_cases(), store.operator_counts()
     for one in summaries:
-        day = time.strftime("%Y-%m-%d", time.gmtime(one.opened_day * 86_400))
+        day = time.strftime("%Y-%m-%d", time.gmtime(one.opened_day * DAY_S))
         say(f"{one.case_id.hex()}  {one.state}  {one.item_count} pictures  since {day}")
     if not summaries:
         say("no case")

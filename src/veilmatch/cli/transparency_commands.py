@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from veilmatch.cli.console import print_json, say
 from veilmatch.cli.log_commands import write_signed
 from veilmatch.cli.review_commands import LogKey
 from veilmatch.cli.service_commands import AsJson, Data, DatabaseUrl, open_store
+from veilmatch.clock import system_clock
 from veilmatch.logstore.state import load_note_signer
 from veilmatch.numbers.period import parse_period
 from veilmatch.numbers.publishing.page import build_page
@@ -33,10 +33,6 @@ transparency_app = typer.Typer(
 _FILE_LEN_MAX = 1 << 28
 
 
-def _clock() -> int:
-    return int(time.time())
-
-
 @transparency_app.command()
 def report(
     data: Data,
@@ -52,7 +48,7 @@ def report(
     """Count a period from the private log alone; write report, proofs, exports and page."""
     chosen, signer = parse_period(period), load_note_signer(log_key)
     with open_store(data, database) as (opened, crypter):
-        published = publish_numbers(Desk(opened, crypter, _clock), signer, chosen)
+        published = publish_numbers(Desk(opened, crypter, system_clock), signer, chosen)
     made, numbers = published.report, published.report.numbers
     files = {
         "report.json": made.to_bytes(),

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import StoreError
 from veilmatch.ingest.ledger import State
 from veilmatch.intakestore.clock_watch import ClockWatch
-from veilmatch.intakestore.deletion import DAY_S, EMPTIED
+from veilmatch.intakestore.deletion import EMPTIED
 from veilmatch.intakestore.hot_rows import add_counts
 from veilmatch.intakestore.limits import RetentionLimits
 from veilmatch.store import schema
@@ -23,7 +24,7 @@ from veilmatch.store.blobs import Blobs
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, hold_abandoned, list_files
 
-_ORPHAN_BLOB_S = 86_400  # a blob may be younger than its row's change of place
+_ORPHAN_BLOB_S = DAY_S  # a blob may be younger than its row's change of place
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, Error, InputError, TableError
 from veilmatch.transparency.audits.audit import AtHand, AuditReport, Outcome, audit_bundle
 from veilmatch.transparency.audits.bundle import parse_trust
@@ -125,7 +126,7 @@ def audit_files(
     table, software = options.table, options.software
     if table is not None and not table.is_file():
         raise ConfigError(f"the table is not there: {table}", hint="check the path")
-    now = int(time.time()) if now_s is None else now_s
+    now = system_clock() if now_s is None else now_s
     at_hand = AtHand(
         rows=read_rows(table) if table is not None else None,
         software=hash_software(_read(software, "the software", _SOFTWARE_MAX)) if software else b"",

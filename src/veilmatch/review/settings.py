@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.review.decision import Scheme
 from veilmatch.review.exposure import ExposurePolicy
@@ -34,7 +35,7 @@ class ReviewPolicy:
     claim_s: int = 1800
     scheme: Scheme = Scheme.PLAIN
     golden_per_case: int = 0
-    appeal_s: int = 180 * 86_400
+    appeal_s: int = 180 * DAY_S
     exposure: ExposurePolicy = field(default_factory=ExposurePolicy)
 
     def __post_init__(self) -> None:

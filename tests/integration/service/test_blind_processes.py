@@ -22,7 +22,8 @@ from tests.integration.service.world import SMALL, Device, World
 from veilmatch.access.operators import NewOperator, Operators
 from veilmatch.access.roles import Role
 from veilmatch.access.sessions import Sessions
-from veilmatch.service.app import STORE_KEY, system_clock
+from veilmatch.clock import system_clock
+from veilmatch.service.app import STORE_KEY
 from veilmatch.store.crypter import load_crypter
 
 _MATCHES = SMALL.min_shares - 1
@@ -92,7 +93,7 @@ class _Run:
         raise AssertionError("the service did not start")
 
     def _serve(self, steps: list[tuple[str, str, bytes]], token: str) -> None:
-        command = [*PROGRAM, "serve", "--config", self.config]
+        command: list[str | Path] = [*PROGRAM, "serve", "--config", self.config]
         with Program(command, self.folder / "serve.log") as service:
             self._wait(service)
             for method, path, body in steps:

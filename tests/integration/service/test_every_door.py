@@ -31,12 +31,13 @@ from veilmatch.access.roles import Role
 from veilmatch.access.sessions import Sessions
 from veilmatch.admin.app import PREFIX
 from veilmatch.cli.serve_commands import opened_app
+from veilmatch.clock import system_clock
 from veilmatch.console.app import ConsoleRoute
 from veilmatch.console.security import SESSION
 from veilmatch.hosts.sidecar import SidecarSettings, create_sidecar
 from veilmatch.secret import SecretBytes
 from veilmatch.service import problems
-from veilmatch.service.app import open_data, system_clock
+from veilmatch.service.app import open_data
 from veilmatch.service.setup.configuration import load_configuration
 from veilmatch.service.watch.events import Events
 from veilmatch.service.watch.metrics import Metrics

@@ -236,3 +236,16 @@ def test_interrupted_worker_says_so(kit: Kit, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.count("error: interrupted") == 1
     assert "Traceback" not in said + output
+
+
+def test_a_command_of_the_client_loads_no_room_of_hosts() -> None:
+    script = (
+        "import sys\n"
+        "from veilmatch.cli.main import build_app\n"
+        "build_app('client')\n"
+        "print([m for m in sys.modules if m.startswith(('veilmatch.hosts', 'uvicorn'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -15,7 +15,8 @@ from veilmatch.errors import ConfigError, Error, StoreError
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import LEASE_S, Worker
 from veilmatch.release.manifest import Parameters
-from veilmatch.site.release_site import MANIFEST, ReleaseSite
+from veilmatch.release.trusted_release import MANIFEST
+from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.database import read_counters
 from veilmatch.voucher.asset import Kind
 from veilmatch.workstore.records import Processed, WaitingVoucher

@@ -34,7 +34,7 @@ ROUTES = frozenset(
     }
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "other"})
-TIMERS = frozenset({"seal", "upload", "collect", "upkeep", "review"})
+TIMERS = frozenset({"seal", "upload", "delays", "collect", "upkeep", "review"})
 TIMED_STEPS = frozenset({"advance", "head", "feedback"})
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 _PLACE = re.compile(r"[a-z_0-9]{1,40}\.py:[0-9]{1,5}")
