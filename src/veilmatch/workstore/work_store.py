@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
@@ -35,6 +35,8 @@ from veilmatch.workstore.records import (
 )
 
 MAX_ATTEMPTS = 20
+Note = Callable[[Connection, int], None]
+"""Writes down, inside the transaction, for how many something was done."""
 _TOKEN_LEN = 16
 
 
@@ -122,8 +124,12 @@ class WorkStore:
                 )
             )
 
-    def retry_held(self) -> int:
-        """Give the held segments to the workers again. Returns how many."""
+    def retry_held(self, note: Note = lambda _connection, _count: None) -> int:
+        """Give the held segments to the workers again. Returns how many.
+
+        Args:
+            note: Called last, inside the transaction, with the count: who did it is told there.
+        """
         table = schema.segment.c
         item = schema.operator_item
         with self._database.transaction() as connection:
@@ -139,6 +145,7 @@ class WorkStore:
                 .values(open_attempts=0)
             )
             connection.execute(item.delete().where(item.c.kind == "held opening"))
+            note(connection, freed.rowcount)
             return freed.rowcount
 
     def pending_count(self) -> tuple[int, int]:
