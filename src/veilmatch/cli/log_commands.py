@@ -291,8 +291,19 @@ def monitor(
     parties = _read_trust(trust).parties if trust is not None else ()
     read, others = open_log(where), [open_log(one) for one in also or []]
     follower = Follower(read, _read_policy(policy), memory=memory, parties=parties)
+    seen_at = time.monotonic()
     while True:
-        view = follower.look(now_s=system_clock(), max_age_s=max_age, others=others)
+        try:
+            view = follower.look(now_s=system_clock(), max_age_s=max_age, others=others)
+        except UnavailableError as exc:
+            # A line that is down for a moment must not end the watch; for longer, it is as good
+            # as a freeze.
+            if not interval or time.monotonic() - seen_at > max_age:
+                raise
+            say(f"not seen this time: {exc}")
+            time.sleep(interval)
+            continue
+        seen_at = time.monotonic()
         size = view.verified.checkpoint.size
         for finding in view.findings:
             place = f"entry {finding.index}: " if finding.index >= 0 else ""

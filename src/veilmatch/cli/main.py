@@ -56,6 +56,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "hash_commands": ("hash",),
     "bench_commands": ("bench",),
     "doctor_commands": ("doctor",),
+    "prune_commands": ("release",),
     "release_commands": ("release",),
     "pages_commands": ("pages", "audit-trust"),
     "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),

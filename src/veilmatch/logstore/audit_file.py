@@ -10,17 +10,26 @@ from __future__ import annotations
 
 import argparse
 import calendar
+import io
 import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from veilmatch.clock import system_clock
-from veilmatch.errors import ConfigError, Error, InputError, TableError
+from veilmatch.errors import (
+    ConfigError,
+    EncodingError,
+    Error,
+    InputError,
+    LengthError,
+    TableError,
+)
 from veilmatch.transparency.audits.audit import AtHand, AuditReport, Outcome, audit_bundle
-from veilmatch.transparency.audits.bundle import parse_trust
+from veilmatch.transparency.audits.bundle import Trust, parse_trust
 from veilmatch.transparency.audits.history_checks import hash_software
 from veilmatch.transparency.audits.release_checks import ROW_LEN
 from veilmatch.transparency.entries.canonical import JSON_LEN_MAX
@@ -57,6 +66,8 @@ def read_rows(path: Path) -> Iterator[bytes]:
 
 
 def _read(path: Path, what: str, most: int = JSON_LEN_MAX) -> bytes:
+    if path.is_dir():
+        raise ConfigError(f"{what} is a folder: {path}", hint="give the file")
     if not path.is_file():
         raise ConfigError(f"{what} is not there: {path}", hint="check the path")
     if path.stat().st_size > most:
@@ -105,6 +116,14 @@ class Options:
 _NO_OPTIONS = Options()
 
 
+def _read_trust(path: Path) -> Trust:
+    try:
+        return parse_trust(_read(path, "the trust file"))
+    except (EncodingError, LengthError) as exc:
+        hint = "give the file that veilmatch audit-trust wrote for you, as it is"
+        raise ConfigError(f"the trust file is damaged, or none: {exc}", hint=hint) from exc
+
+
 def audit_files(
     bundle: Path, trust: Path, options: Options = _NO_OPTIONS, *, now_s: int | None = None
 ) -> AuditReport:
@@ -118,11 +137,10 @@ def audit_files(
         now_s: The time now, in seconds since 1970; None for the clock of this machine.
 
     Raises:
-        ConfigError: A file is not there.
-        EncodingError: The trust file is malformed. What is wrong with the bundle is told in
-            the report.
+        ConfigError: A file is not there, or the trust file is malformed. What is wrong with
+            the bundle is told in the report.
     """
-    data, trusted = _read(bundle, "the bundle"), parse_trust(_read(trust, "the trust file"))
+    data, trusted = _read(bundle, "the bundle"), _read_trust(trust)
     table, software = options.table, options.software
     if table is not None and not table.is_file():
         raise ConfigError(f"the table is not there: {table}", hint="check the path")
@@ -159,13 +177,22 @@ def verdict(report: AuditReport) -> str:
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in the two lines that all commands here use."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}\nhint: {self.prog} --help shows every option\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the auditor.
 
     Returns:
         0 if no check failed, 1 if one did, 2 for wrong use.
     """
-    parser = argparse.ArgumentParser(prog="veilmatch-audit", description=__doc__.split("\n")[0])
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a console that has no ticks shows others
+        sys.stdout.reconfigure(errors="replace")
+    parser = _Parser(prog="veilmatch-audit", description=__doc__.split("\n")[0])
     parser.add_argument("bundle", type=Path, help="the bundle file")
     parser.add_argument("--trust", type=Path, required=True, help="your own trust file")
     parser.add_argument("--table", type=Path, help="the table file, for check 11")
@@ -178,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = Options(chosen.table, chosen.software, chosen.at, chosen.strict)
         report = audit_files(chosen.bundle, chosen.trust, options)
     except (InputError, OSError) as exc:
-        hint = exc.hint if isinstance(exc, Error) else "check paths and permissions"
+        hint = (exc.hint if isinstance(exc, Error) else "") or "check paths and permissions"
         sys.stderr.write(f"error: {exc}\nhint: {hint}\n")
         return 2
     sys.stdout.write("".join(f"{line}\n" for line in report_lines(report)))

@@ -172,8 +172,8 @@ class HistoryChecks:
         if last and ours["previous"] != last:
             raise ProofError("the release does not name the one that was logged before it")
         self._release.facts["later releases in the log"] = later
-        text = f"{earlier} earlier releases"
-        return text + (f"; {later} later ones are in the log, too" if later else "")
+        text = f"earlier releases: {earlier}"
+        return text + (f"; later ones in the log: {later}" if later else "")
 
     def _is_release(self, one: SignedEntry) -> bool:
         """Whether enough parties stand for it: one alone could log what it likes."""

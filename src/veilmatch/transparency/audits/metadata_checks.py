@@ -25,6 +25,7 @@ from veilmatch.transparency.audits.metadata_form import (
     parse_snapshot,
     parse_targets,
     parse_timestamp,
+    write_moment,
 )
 from veilmatch.transparency.audits.release_checks import Check, ReleaseChecks, Skipped
 from veilmatch.transparency.entries.canonical import Json
@@ -152,7 +153,7 @@ class MetadataChecks:
         self._release.facts["metadata looked at"] = at_s
         self._release.facts["metadata valid until"] = first.expires_at
         whose = "the time asked for" if self._at_s is not None else "the bundle's own time"
-        text = f"at {whose}, {at_s}; valid until {first.expires_at}"
+        text = f"at {whose}, {write_moment(at_s)}; valid until {write_moment(first.expires_at)}"
         if first.expires_at <= self._release.now_s:
             text += f": the {first.kind} has expired since"
         return text

@@ -28,6 +28,7 @@ _MOMENT = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([
 _KEY_ID = "[0-9a-f]{64}"
 _FILE_NAME = "[a-z0-9][a-z0-9._-]{0,99}"
 _COUNT_MAX = 100
+_YEAR_MAX = 9998
 _NAME, _JURISDICTION = "x-veilmatch-name", "x-veilmatch-jurisdiction"
 
 
@@ -226,6 +227,21 @@ def _take_moment(fields: Fields, kind: str) -> int:
     if not fits or not 1 <= day <= calendar.monthrange(year, month)[1]:
         raise EncodingError(f"the {kind} metadata end at no time there is", field="expires")
     return calendar.timegm((year, month, day, hour, minute, second))
+
+
+def write_moment(seconds: int) -> str:
+    """Write a time for a person: ``2026-11-22 21:57:20 UTC``; without a clock, by counting days."""
+    days, rest = divmod(seconds, 86_400)
+    year = 1970
+    while days >= (length := 366 if calendar.isleap(year) else 365):
+        year, days = year + 1, days - length
+        if year > _YEAR_MAX:
+            return f"{seconds} s after 1970"
+    month = 1
+    while days >= (length := calendar.monthrange(year, month)[1]):
+        month, days = month + 1, days - length
+    hour, minute, second = rest // 3600, rest // 60 % 60, rest % 60
+    return f"{year}-{month:02}-{days + 1:02} {hour:02}:{minute:02}:{second:02} UTC"
 
 
 def _take_keys(values: JsonObject) -> tuple[dict[str, bytes], dict[str, PartyKey]]:

@@ -130,7 +130,7 @@ def test_a_release_that_follows_another() -> None:
     scene = Scene(**_follow())
     report = audit(scene.build(), scene.trust)
     assert report.exit_code == 0, report
-    assert report.results[20].reason == "1 earlier releases"
+    assert report.results[20].reason == "earlier releases: 1"
 
 
 def _with_parameter(name: str, value: Any) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def test_one_party_alone_is_no_release_and_later_ones_are_told() -> None:
     scene = Scene(after=[seal(earlier_release(epoch=2, release_id="99" * 32))])
     report = audit(scene.build(), scene.trust)
     assert report.exit_code == 0
-    assert "1 later ones" in report.results[20].reason
+    assert "later ones in the log: 1" in report.results[20].reason
     assert report.facts["later releases in the log"] == 1
 
 

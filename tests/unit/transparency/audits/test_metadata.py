@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from veilmatch.transparency.audits.metadata_form import (
     parse_snapshot,
     parse_targets,
     parse_timestamp,
+    write_moment,
 )
 from veilmatch.transparency.entries.entry import EntryKind
 
@@ -452,6 +454,16 @@ def test_delegations_and_other_spellings_are_refused() -> None:
     for text in ("a\nb", "a\x7fb"):
         with pytest.raises(EncodingError):
             parse_targets(_edit(METADATA.targets, _set("signed._type", text)))
+
+
+@given(st.integers(0, 250_000_000_000))
+def test_times_are_written_as_the_standard_library_does(seconds: int) -> None:
+    wanted = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    assert write_moment(seconds) == wanted
+
+
+def test_a_time_beyond_all_years() -> None:
+    assert write_moment(2**52) == f"{2**52} s after 1970"
 
 
 @given(st.binary(max_size=80) | st.integers(0, 900).map(lambda end: METADATA.roots[0][:end]))
