@@ -188,6 +188,7 @@ def sidecar(
             application,
             host=host,
             port=port,
+            http="h11",
             log_level="critical",
             access_log=False,
             date_header=False,

@@ -103,7 +103,9 @@ def pages(
     with listen(host, port) as listener:
         address = listener.getsockname()
         say(f"pages on http://{address[0]}:{address[1]}/transparency/ (Ctrl-C stops)")
-        config = uvicorn.Config(app, log_level="warning", server_header=False, access_log=False)
+        config = uvicorn.Config(
+            app, http="h11", log_level="warning", server_header=False, access_log=False
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -96,7 +96,7 @@ def simulate(
     with listener:
         say(f"simulating on http://127.0.0.1:{listener.getsockname()[1]} (Ctrl-C stops)")
         say(f"its credentials: user {USER}, password {PASSWORD}")
-        config = uvicorn.Config(simulator.app, log_level="critical", access_log=False)
+        config = uvicorn.Config(simulator.app, http="h11", log_level="critical", access_log=False)
         uvicorn.Server(config).run(sockets=[listener])
 
 

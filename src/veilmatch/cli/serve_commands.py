@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 from collections.abc import Iterator
@@ -228,6 +229,8 @@ def run_service(chosen: ServeConfiguration) -> None:
         events.say("service started", port=port)
         # uvicorn hands the signal on after it has stopped; being asked to stop is no failure.
         signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: it is not looked through again and again
         uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listener])
         events.say("service stopped")
 
