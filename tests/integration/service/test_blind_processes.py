@@ -92,7 +92,7 @@ class _Run:
         raise AssertionError("the service did not start")
 
     def _serve(self, steps: list[tuple[str, str, bytes]], token: str) -> None:
-        command = [*PROGRAM, "serve", "--config", self.config]
+        command: list[str | Path] = [*PROGRAM, "serve", "--config", self.config]
         with Program(command, self.folder / "serve.log") as service:
             self._wait(service)
             for method, path, body in steps:
