@@ -177,7 +177,7 @@ def test_no_5xx_and_no_undocumented_status(
 
 def test_the_check_of_leaks_sees_them() -> None:
     for leak in (
-        'Traceback (most recent call last):\n  File "/work/x.py", line 3, in f',
+        'Traceback (most recent call last):\n  File "/opt/x.py", line 3, in f',
         "UNIQUE constraint failed: operator.name",
         "StoreError: a disk is full",
         "sqlalchemy.exc.IntegrityError",
