@@ -8,7 +8,7 @@ from typing import Any
 from veilmatch.admin import app as admin
 
 _INSIDE = re.compile(
-    r"Traceback|File \"|line \d+, in |site-packages|\.py\b|/(?:work|usr|home|tmp|root|var|srv)/"
+    r"Traceback|File \"|line \d+, in |site-packages|\.py\b|/(?:work|usr|home|tmp|root|var|srv|opt)/"
     r"|sqlite|psycopg|sqlalchemy|SELECT |INSERT INTO|UPDATE \w+ SET|DELETE FROM|UNIQUE constraint"
     r"|veilmatch\.[a-z_]+\.|pydantic|starlette|uvicorn|0x[0-9a-f]{8}"
     r"|\b[A-Z][A-Za-z]+(?:Error|Exception|Warning)\b"

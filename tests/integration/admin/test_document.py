@@ -154,7 +154,7 @@ def test_no_5xx_and_no_undocumented_status(
             headers = {} if caller is None else {"Authorization": f"Bearer {served.tokens[caller]}"}
             case.headers.pop("Authorization", None)
             case.headers.update(headers)
-            answer = case.call(base_url=served.address + PREFIX)
+            answer = case.call(base_url=served.address + PREFIX, headers=headers)
             seen[answer.status_code] += 1
             case.validate_response(answer, checks=_CHECKS)
             names.append(str(case.body))
@@ -165,6 +165,8 @@ def test_no_5xx_and_no_undocumented_status(
     assert ready.status_code == 200
     served.parts.log.verify()
     assert seen.total() > 50
+    if caller is not None:  # schemathesis leaves the session out of some malformed requests
+        assert seen[401] < 0.15 * seen.total(), "most requests were nobody's"
     with capsys.disabled():
         _TOTAL.update(seen)
         print(
@@ -175,7 +177,7 @@ def test_no_5xx_and_no_undocumented_status(
 
 def test_the_check_of_leaks_sees_them() -> None:
     for leak in (
-        'Traceback (most recent call last):\n  File "/work/x.py", line 3, in f',
+        'Traceback (most recent call last):\n  File "/opt/x.py", line 3, in f',
         "UNIQUE constraint failed: operator.name",
         "StoreError: a disk is full",
         "sqlalchemy.exc.IntegrityError",
