@@ -6,7 +6,8 @@ good batch signature; their slots are random, which the intake cannot tell.
 
 The baseline of the throughput writes the same bytes to the same disk, one write and one
 fdatasync for each batch, and does nothing else. The baseline of the CPU time does the
-cryptography alone: one signature check for each batch, SHA-256 and AES-256-GCM for each body.
+cryptography alone: SHA-256 and AES-256-GCM for each body, one signature check for each batch
+over its digests.
 """
 
 from __future__ import annotations
@@ -118,16 +119,18 @@ def _write_bare(folder: Path, batches: list[bytes]) -> float:
 def _cryptography_us(batches: list[bytes]) -> float:
     """CPU time for each voucher of the cryptography alone, in microseconds."""
     device = Ed25519PrivateKey.generate()
-    public, signed = device.public_key(), [(body, device.sign(body)) for body in batches]
+    public, message = device.public_key(), os.urandom(32 * BATCH)
+    signature = device.sign(message)
     length = len(batches[0]) // BATCH
     begin = time.thread_time()
-    for body, signature in signed:
-        public.verify(signature, body)
+    for body in batches:
+        public.verify(signature, message)
+        view = memoryview(body)
         for place in range(0, BATCH * length, length):
-            voucher = body[place : place + length]
+            voucher = view[place : place + length]
             hashlib.sha256(voucher).digest()
             AESGCM(os.urandom(32)).encrypt(bytes(12), voucher, b"place")
-    return (time.thread_time() - begin) / (len(signed) * BATCH) * 1e6
+    return (time.thread_time() - begin) / (len(batches) * BATCH) * 1e6
 
 
 @contextlib.contextmanager

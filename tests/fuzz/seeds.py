@@ -9,8 +9,8 @@ from functools import cache
 
 from tests.publication import Publisher
 from tests.simulators.list_files import MAKERS
+from tests.unit.transparency.audits.test_audit import PARTIES, World
 from tests.unit.transparency.entries.samples import AT, CENTRE, HOTLINE, make_statement
-from tests.unit.transparency.entries.test_audit import PARTIES, World
 from tests.unit.transparency.small_log import SmallLog
 from veilmatch.client.fetching.accepted import Accepted
 from veilmatch.client.policy_file import policy_to_bytes
@@ -22,7 +22,7 @@ from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_releas
 from veilmatch.release.trusted_release import MANIFEST, SHARDS, STATEMENT, TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import Current
-from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope, Trust
+from veilmatch.transparency.audits.bundle import Bundle, LoggedEnvelope, Trust
 from veilmatch.transparency.entries.entry import EntryKind
 from veilmatch.transparency.entries.envelope import sign_payload
 from veilmatch.transparency.tiles import Tile

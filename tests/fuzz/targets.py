@@ -34,9 +34,9 @@ from veilmatch.release.signed_metadata import (
     role_providers,
 )
 from veilmatch.site.release_site import parse_current
+from veilmatch.transparency.audits.audit import audit_bundle
+from veilmatch.transparency.audits.bundle import parse_bundle, parse_trust
 from veilmatch.transparency.checkpoint import parse_checkpoint
-from veilmatch.transparency.entries.audit import audit_bundle
-from veilmatch.transparency.entries.bundle import parse_bundle, parse_trust
 from veilmatch.transparency.entries.canonical import build_json
 from veilmatch.transparency.entries.canonical import parse_json as parse_canonical
 from veilmatch.transparency.entries.entry import parse_statement

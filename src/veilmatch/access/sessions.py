@@ -126,7 +126,13 @@ class Sessions:
 
 def _is_over(now: int) -> ColumnElement[bool]:
     session = operator_session.c
-    return (session.opened_at <= now - MAX_AGE_S) | (session.seen_at <= now - MAX_IDLE_S)
+    # One of the future was opened before the clock was set back: whoever holds it signs in again.
+    return (
+        (session.opened_at <= now - MAX_AGE_S)
+        | (session.seen_at <= now - MAX_IDLE_S)
+        | (session.opened_at > now + MAX_IDLE_S)
+        | (session.seen_at > now + MAX_IDLE_S)
+    )
 
 
 def _change(connection: Connection, digest: bytes, **values: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -39,10 +39,26 @@ class _Model(BaseModel):
         return ()
 
 
+ProblemType = Literal[
+    "urn:veilmatch:problem:malformed",
+    "urn:veilmatch:problem:session",
+    "urn:veilmatch:problem:policy",
+    "urn:veilmatch:problem:step-up",
+    "urn:veilmatch:problem:not-found",
+    "urn:veilmatch:problem:method",
+    "urn:veilmatch:problem:too-large",
+    "urn:veilmatch:problem:unfit",
+    "urn:veilmatch:problem:busy",
+    "urn:veilmatch:problem:internal",
+    "urn:veilmatch:problem:unavailable",
+]
+"""Every kind of refusal; ``step-up`` asks for a passkey, then the request again."""
+
+
 class Problem(_Model):
     """A refusal (RFC 9457); the text is fixed for each kind."""
 
-    type: str
+    type: ProblemType
     title: str
     status: int
     detail: str
@@ -66,6 +82,35 @@ class CodeLogin(_Model):
 
     ticket: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     code: Annotated[str, StringConstraints(min_length=1, max_length=16)]
+
+
+_Token = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class TicketIn(_Model):
+    """The ticket of the first factor."""
+
+    ticket: _Token
+
+
+class ChallengeOut(_Model):
+    """For ``navigator.credentials``: the options as the browser takes them, as JSON text."""
+
+    challenge: str
+    options: str
+
+
+class CredentialIn(_Model):
+    """What the browser answered, as JSON text."""
+
+    challenge: _Token
+    credential: Annotated[str, StringConstraints(min_length=2, max_length=16_384)]
+
+
+class PasskeyLogin(CredentialIn):
+    """Second factor by a passkey."""
+
+    ticket: _Token
 
 
 class SessionToken(_Model):

@@ -284,23 +284,34 @@ class CaseStore:
         with self._database.transaction() as connection:
             return [CaseSummary(*row) for row in connection.execute(query)]
 
-    def read_items(self, case_id: bytes) -> list[AssociatedData]:
-        """Read a case's opened items for people to look at.
+    def read_items(self, case_id: bytes, now: int) -> list[AssociatedData]:
+        """Read a case's opened items, past the console; an entry of the private log says so.
 
-        What the second hash disagrees with is left out: nobody looks at it (spec 60 section 7).
+        The entry is committed before anything is given back, and has no actor: the machine knows
+        no person. What the second hash disagrees with is left out: nobody looks at it (spec 60
+        section 7).
+
+        Args:
+            case_id: The case.
+            now: Seconds since 1970.
 
         Raises:
             ConfigError: There is no such case. PolicyError: It was destroyed.
+
+        Source: spec/65-review.md rule V-7.
         """
         with self._database.transaction() as connection:
             row = connection.execute(
                 select(review_case).where(review_case.c.case_id == case_id)
             ).first()
             rows = connection.execute(_shown_items(case_id)).all()
-        if row is None or not rows:
-            raise ConfigError("there is no such case", hint="veilmatch cases list shows them")
-        key = open_case_key(self._crypter, row)
-        return [open_item(key, case_id, one) for one in rows]
+            if row is None or not rows:
+                raise ConfigError("there is no such case", hint="veilmatch cases list shows them")
+            key = open_case_key(self._crypter, row)
+            items = [open_item(key, case_id, one) for one in rows]
+            entry = LogEntry("case.sheet_written", NOBODY, case_id, {"pictures": len(items)})
+            self._desk(now).log.append(connection, entry)
+        return items
 
     def operator_counts(self) -> dict[str, int]:
         """Count the operator's queue by kind."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from veilmatch.cli.all_tables import load_tables
 from veilmatch.cli.console import print_json, progress, say
@@ -17,7 +18,9 @@ from veilmatch.cli.service_commands import AsJson, BlobsPlace, Data, DatabaseUrl
 from veilmatch.clock import HOUR_S, system_clock
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.intakestore.check import Findings, StoreCheck
+from veilmatch.intakestore.clock_watch import read_hold
 from veilmatch.intakestore.limits import RetentionLimits
+from veilmatch.privatelog.log import LogEntry, PrivateLog
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, open_data
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, add_key, load_crypter, retire_keys
@@ -25,11 +28,13 @@ from veilmatch.store.database import Database, is_url
 from veilmatch.store.migrations.upgrade import find_differences
 from veilmatch.store.reseal import count_old, reseal
 from veilmatch.store.segments import SegmentShelf
+from veilmatch.transparency.entries.canonical import Json
 from veilmatch.workstore.work_store import WorkStore
 
 admin_app = typer.Typer(no_args_is_help=True, help="Platforms: keep the store in order.")
 
 _BATCH = 1000
+_STORE = b"store"  # what an entry about the whole store names
 _REPORT_FILES = "report-files"
 
 
@@ -46,6 +51,14 @@ def _open(data: Path, url: str | None) -> Iterator[tuple[Database, Crypter]]:
         yield database, crypter
     finally:
         database.close()
+
+
+def _note(
+    database: Database, crypter: Crypter, connection: Connection, kind: str, **detail: Json
+) -> None:
+    """Append an entry to the private log; it has no actor, since the machine knows no person."""
+    log = PrivateLog(database, crypter, system_clock)
+    log.append(connection, LogEntry(kind, b"", _STORE, dict(detail)))
 
 
 @admin_app.command()
@@ -75,6 +88,12 @@ def check(
     with _open(data, database) as (opened, crypter):
         shelf = SegmentShelf(data / SEGMENTS, open_blobs(blobs) if blobs else None)
         found = _check(opened, crypter, shelf)
+        hold_s = read_hold(opened, system_clock())
+    if hold_s:
+        say(
+            f"the clock jumped, or nothing ran for a while: for {hold_s / 3600:.0f} hours more "
+            "nothing is destroyed for its age; is the clock right?"
+        )
     _say_findings(found, as_json=as_json)
 
 
@@ -137,6 +156,9 @@ def rotate_keys(
     """Add a key and seal everything under it; killed, it goes on where it was."""
     metadata = load_tables()
     with _open(data, database) as (opened, crypter):
+        asked = "add" if add_only else "retire" if retire else "rotate"
+        with opened.transaction() as connection:  # first: an attempt that fails is told, too
+            _note(opened, crypter, connection, "store.keys_rotated", asked=asked)
         left = count_old(opened, crypter, metadata)
         is_added = not left and not retire
         if is_added:
@@ -177,7 +199,11 @@ def _retire(data: Path, database: Database, crypter: Crypter) -> int:
 def retry(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
     """Give held segments and openings to the workers again, after their cause is mended."""
     with _open(data, database) as (opened, crypter):
-        count = WorkStore(opened, data / SEGMENTS, crypter).retry_held()
+
+        def note(connection: Connection, freed: int) -> None:
+            _note(opened, crypter, connection, "store.held_retried", segments=freed)
+
+        count = WorkStore(opened, data / SEGMENTS, crypter).retry_held(note)
     say(f"{count} segments wait for a worker again")
     if as_json:
         print_json({"segments": count})

@@ -12,6 +12,7 @@ import typer
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.engine_options import RUN_DATA, EngineText, RunData
 from veilmatch.cli.key_files import ask_pin
+from veilmatch.cli.list_options import Contact, CorpusPaths, Paint
 from veilmatch.cli.release_set import (
     ReleaseSet,
     SetOptions,
@@ -19,7 +20,7 @@ from veilmatch.cli.release_set import (
     read_release_set,
     read_signed_lists,
 )
-from veilmatch.cli.screening import Contact, CorpusPaths, Paint, screen_set
+from veilmatch.cli.screening import screen_set
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect

@@ -15,7 +15,12 @@ from veilmatch.access.login.oidc import OidcSettings
 from veilmatch.access.login.passkeys import PasskeySite
 from veilmatch.cli.console import say
 from veilmatch.clock import system_clock
-from veilmatch.console.app import ConsoleRoute, create_console
+from veilmatch.console.app import (
+    PUBLIC_DOORS,
+    PUBLIC_PREFIXES,
+    ConsoleRoute,
+    create_console,
+)
 from veilmatch.console.forms.report_form import parse_profile
 from veilmatch.console.published import NumbersFolder
 from veilmatch.console.services import ConsoleSettings, make_services
@@ -53,8 +58,23 @@ def opened_console(
     site: PasskeySite | None = None,
     oidc: OidcSettings | None = None,
     numbers: NumbersFolder | None = None,
+    is_public: bool = False,
 ) -> Iterator[ConsoleRoute]:
-    """Open the store and make the console, to be entered among the routes of a service."""
+    """Open the store and make the console, to be entered among the routes of a service.
+
+    Args:
+        data: Folder of the store.
+        url: The PostgreSQL server, if there is one.
+        settings: Of the console.
+        policy: What holds for everybody who reviews.
+        site: Which site passkeys are bound to.
+        oidc: The organisation's issuer.
+        numbers: Published numbers.
+        is_public: Only the published numbers, no door for reviewers.
+
+    Raises:
+        ConfigError: There is no store.
+    """
     if not url and not (data / DATABASE).is_file():
         raise ConfigError(
             f"there is no store in {data}", hint="give the folder that veilmatch serve uses"
@@ -72,7 +92,10 @@ def opened_console(
             oidc=oidc,
             numbers=numbers,
         )
-        yield ConsoleRoute(create_console(services))
+        if is_public:
+            yield ConsoleRoute(create_console(services, PUBLIC_DOORS), PUBLIC_PREFIXES)
+        else:
+            yield ConsoleRoute(create_console(services))
     finally:
         database.close()
 

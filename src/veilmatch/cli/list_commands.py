@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,10 +13,17 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.list_options import SignedHeader, Told, build_options, open_client
-from veilmatch.cli.screening import Contact, CorpusPaths, Paint, hash_corpus, report_met
+from veilmatch.cli.list_options import (
+    Contact,
+    CorpusPaths,
+    FilesInHand,
+    Paint,
+    SignedHeader,
+    Told,
+    build_options,
+    open_client,
+)
 from veilmatch.errors import ConfigError
-from veilmatch.hashbench.calibrate.contact import ContactItem, probes_of
 from veilmatch.hashlist.entry import Chunks, Item, ListSource, take_moment
 from veilmatch.liststore.engine import DEFAULT_MEMORY_MIB
 from veilmatch.liststore.exchange.hash_sharing_client import HashSharingClient
@@ -107,7 +115,9 @@ def _import_files(
     for path in files:
         if not path.is_file():
             raise ConfigError(f"the file is not there: {path}", hint="check the path")
-    with progress() as bars:
+    hand = FilesInHand(files)
+    with ExitStack() as stack:
+        bars = stack.enter_context(progress())
         reading = bars.add_task("reading, bytes", total=sum(path.stat().st_size for path in files))
         writing = bars.add_task("writing, splits", total=None)
 
@@ -117,9 +127,10 @@ def _import_files(
                 yield piece
 
         def sequences() -> Iterator[Iterator[Item]]:
-            for path in files:
+            for path in hand.each():
                 yield importer(counted(path))
 
+        stack.enter_context(hand.named())
         return stage_import(
             folder,
             stored.list_id,
@@ -141,11 +152,12 @@ def _import_windows(
 ) -> Json:
     now = datetime.now(UTC)
     begin = take_moment(since, "since") or datetime(2014, 1, 1, tzinfo=UTC)
-    stored.fix_source(source)
     with progress() as bars:
         reading = bars.add_task("reading, pages", total=None)
         writing = bars.add_task("writing, splits", total=None)
         with folder.lock("fetch"):
+            with folder.lock():
+                stored.fix_source(source)
             windows = fetch_windows(
                 client,
                 stored,
@@ -205,6 +217,10 @@ def _screen(
     kind: str,
 ) -> Json:
     """Quarantine what harmless pictures meet in a list; returns counts."""
+    # Loaded only where it is wanted: an import needs no codecs, and holds to its memory.
+    from veilmatch.cli.screening import hash_corpus, report_met
+    from veilmatch.hashbench.calibrate.contact import ContactItem, probes_of
+
     corpus = hash_corpus(paths, paint, contact, kind)
     met = quarantine_met(folder, list_id, kind, probes_of(corpus))
     items = [
@@ -265,16 +281,20 @@ def withdraw(
     folder = ListFolder(store)
     if whole == bool(entry):
         raise ConfigError("give either --entry or --all", setting="entry")
-    count = 0
+    count = found = 0
     if whole:
         withdraw_list(folder, list_id, reason, datetime.now(UTC))
         say(f"{list_id}: withdrawn; nothing of it counts any more")
     else:
-        count = withdraw_entries(folder, list_id, entry or [], reason)
-        say(f"{list_id}: {count} entries withdrawn")
+        wanted = set(entry or [])
+        count = withdraw_entries(folder, list_id, wanted, reason)
+        found = folder.open(list_id).count_found(wanted)
+        say(f"{list_id}: {count} entries withdrawn that were not before")
+        if found < len(wanted):
+            say(f"  {len(wanted) - found} of them are not in the list now: check the ids")
     say("build a new release now, so that devices forget it as well")
     if as_json:
-        print_json({"list": list_id, "all": whole, "entries": count})
+        print_json({"list": list_id, "all": whole, "entries": count, "found": found})
 
 
 @list_app.command()

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
-from veilmatch.errors import ConfigError
+import typer
+
+from veilmatch.errors import ConfigError, EncodingError
 from veilmatch.hashlist.entry import KNOWN_BAD, ListSource
 from veilmatch.hashlist.formats.catalogue import CATEGORISED, UPDATES, Importer, load_importer
-from veilmatch.hashlist.formats.signed_list import parse_signed_entries
 from veilmatch.hashlist.hygiene import CategoryRule
 from veilmatch.hashlist.kinds import MATCHABLE_LEN
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.liststore.exchange.hash_sharing_client import HashSharingClient
 from veilmatch.liststore.list_folder import StoredList
-from veilmatch.liststore.staged_set import keep_header
 from veilmatch.liststore.staging import ImportOptions
 from veilmatch.secret import SecretBytes
 from veilmatch.store.files import read_file
 from veilmatch.wire import Json, parse_json
+
+CorpusPaths = Annotated[
+    list[Path] | None, typer.Option("--corpus", help="Harmless pictures, or a saved corpus.")
+]
+Paint = Annotated[int, typer.Option("--paint", min=0, help="So many painted pictures besides.")]
+Contact = Annotated[Path | None, typer.Option("--contact", help="Folder of the contact report.")]
 
 SIGNED = "signed"
 """The form that says itself, under signature, who it comes from."""
@@ -85,8 +93,35 @@ class Told:
         """Return what reads the files; ``seen`` gets a signed list's header. Raises ConfigError."""
         if source.format != SIGNED:
             return load_importer(source.format)
+        # Loaded only where it is wanted: it brings what computes with arrays.
+        from veilmatch.hashlist.formats.signed_list import parse_signed_entries
+
         read = partial(parse_signed_entries, provider=self.read_provider(), seen=seen)
         return lambda chunks, *, kind="", scheme="": read(chunks)
+
+
+class FilesInHand:
+    """The files of one import; what is wrong in one of several is said with its name."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files, self._name = files, ""
+
+    def each(self) -> Iterator[Path]:
+        """Yield them in order."""
+        for path in self._files:
+            self._name = path.name if len(self._files) > 1 else ""
+            yield path
+        self._name = ""
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Add to an EncodingError which file it is about, and what to do if it says nothing."""
+        try:
+            yield
+        except EncodingError as exc:
+            hint = exc.hint or "the file may be damaged, packed, or of another form than --format"
+            exc.hint = f"in {self._name}: {hint}" if self._name else hint
+            raise
 
 
 class SignedHeader:
@@ -101,6 +136,8 @@ class SignedHeader:
             raise ConfigError(
                 "a list is one signed file at a time", setting="files", hint="import the newest"
             )
+        from veilmatch.liststore.staged_set import keep_header
+
         self._header = keep_header(header)
 
     def kept(self) -> Json | None:
@@ -132,6 +169,10 @@ def build_options(source: ListSource, kind: str, accept: list[str]) -> ImportOpt
 def open_client(address: str, user: str, password_file: Path | None) -> HashSharingClient:
     """Connect to a Hash Sharing service. Raises ConfigError."""
     if not user or password_file is None:
-        raise ConfigError("an address needs --user and --password-file", setting="user")
+        raise ConfigError(
+            "an address needs --user and --password-file",
+            setting="user",
+            hint="the password stands in a file, so that no list of processes shows it",
+        )
     password = read_file(password_file, "the password file", max_len=4096).strip()
     return HashSharingClient(address, user, SecretBytes(password))

@@ -18,21 +18,29 @@ from veilmatch.cli.provider_release import attest
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.hashlist.statement import statement_signer
-from veilmatch.logstore.audit_file import MARKS, audit_files, verdict
+from veilmatch.logstore.audit_file import MARKS, Options, audit_files, verdict
 from veilmatch.logstore.follow import Follower
 from veilmatch.logstore.log import Log, begin_log
 from veilmatch.logstore.log_folder import FILE_LEN_MAX, LogFolder, read_note
 from veilmatch.logstore.remote import ask_witness, open_log
 from veilmatch.logstore.state import SignedTrees, load_note_signer, save_note_key
-from veilmatch.logstore.statements import build_bundle, build_release_statement
+from veilmatch.logstore.statements import (
+    add_history,
+    add_metadata,
+    build_bundle,
+    build_release_statement,
+    build_root_statement,
+)
 from veilmatch.release.trusted_release import MANIFEST
 from veilmatch.secret import SecretBytes
+from veilmatch.site.published import read_published
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file, write_atomic
 from veilmatch.table.blinded_table import parse_table, verify_rows
+from veilmatch.transparency.audits.audit import Outcome
+from veilmatch.transparency.audits.bundle import Trust, parse_trust
+from veilmatch.transparency.audits.metadata_form import METADATA_LEN_MAX
 from veilmatch.transparency.checkpoint import parse_checkpoint
-from veilmatch.transparency.entries.audit import Outcome
-from veilmatch.transparency.entries.bundle import Trust, parse_trust
 from veilmatch.transparency.entries.entry import Statement, parse_statement
 from veilmatch.transparency.entries.envelope import (
     Envelope,
@@ -150,7 +158,22 @@ def log_show(
 
 
 def write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bool) -> None:
-    """Sign a statement and write it; where it lies already, add the signatures to it."""
+    """Sign a statement, write it and say so."""
+    count = sign_to_file(statement, keys, path)
+    say(f"{statement.kind}, {count} signatures: {path}")
+    if as_json:
+        print_json({"kind": str(statement.kind), "signatures": count})
+
+
+def sign_to_file(statement: Statement, keys: list[Path], path: Path) -> int:
+    """Sign a statement and write it; where it lies already, add the signatures to it.
+
+    Returns:
+        How many signatures it has now.
+
+    Raises:
+        ConfigError: Another statement lies there, or a key is missing.
+    """
     payload = statement.to_bytes()
     with ExitStack() as opened:
         owners = [opened.enter_context(open_provider_key(key)) for key in keys]
@@ -161,9 +184,7 @@ def write_signed(statement: Statement, keys: list[Path], path: Path, as_json: bo
             raise ConfigError(f"{path} holds another statement", hint="choose another --out")
         envelope = known.add_signatures(envelope.signatures)
     write_atomic(path, envelope.to_bytes())
-    say(f"{statement.kind}, {len(envelope.signatures)} signatures: {path}")
-    if as_json:
-        print_json({"kind": str(statement.kind), "signatures": len(envelope.signatures)})
+    return len(envelope.signatures)
 
 
 @log_app.command(name="state")
@@ -186,6 +207,18 @@ def log_state(
     if statement.predicate["release_id"] != release_id.hex():
         raise ConfigError("the release's files do not give its release id", setting="site")
     write_signed(statement, key, out, as_json)
+
+
+@log_app.command(name="state-root")
+def log_state_root(
+    root: Annotated[Path, typer.Argument(help="A root of the site: metadata/1.root.json.")],
+    key: ProviderKeys,
+    out: Out,
+    as_json: AsJson = False,
+) -> None:
+    """State that a root is in force; an audit then knows that there is no other of its version."""
+    data = read_file(root, "the root", max_len=METADATA_LEN_MAX["root"])
+    write_signed(build_root_statement(data), key, out, as_json)
 
 
 @witness_app.command(name="init")
@@ -284,6 +317,11 @@ def audit(
     head: Annotated[
         list[Path] | None, typer.Option(help="A head of a private log that you kept.")
     ] = None,
+    software: Annotated[Path | None, typer.Option(help="A program of ours, for check 26.")] = None,
+    at: Annotated[str, typer.Option(help="Judge at this time: now, seconds, 2026-11-22.")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="A skipped check is a failed one.")] = (
+        False
+    ),
     as_json: AsJson = False,
 ) -> int:
     """Check a release, or a private log's export, from one file; exit code 1 if a check fails.
@@ -293,7 +331,7 @@ def audit(
     if is_private_log(bundle):
         report = audit_private_log(bundle, trust, head or [])
     else:
-        report = audit_files(bundle, trust, table)
+        report = audit_files(bundle, trust, Options(table, software, at, strict))
     for result in report.results:
         line = f"{MARKS[result.outcome]} {result.number:>2}  {result.text}"
         reason = f"  ({result.reason})" if result.reason else ""
@@ -312,14 +350,25 @@ def audit_bundle(
     as_json: AsJson = False,
 ) -> None:
     """Make the file with which anyone checks the current release offline."""
-    release_site = ReleaseSite(site)
-    release_id = release_site.read_current().release_id
-    manifest = release_site.read_release_file(release_id, MANIFEST)
-    bundle = build_bundle(open_log(where), _read_policy(policy), manifest, release_id)
+    read, trusted, published = open_log(where), _read_policy(policy), read_published(site)
+    if published is not None:
+        bundle = build_bundle(read, trusted, published.manifest, published.release_id)
+        bundle = add_metadata(bundle, read, trusted, published.metadata)
+    else:
+        release_site = ReleaseSite(site)
+        release_id = release_site.read_current().release_id
+        manifest = release_site.read_release_file(release_id, MANIFEST)
+        bundle = build_bundle(read, trusted, manifest, release_id)
+        say("nothing is published yet: the bundle has no signed metadata")
+    bundle = add_history(bundle, read, trusted)
+    if bundle.history is None:
+        say("the log is too long for one file: the bundle does not have its history")
     write_atomic(out, bundle.to_bytes())
     say(f"bundle with {len(bundle.attestations)} attestations: {out}")
     if as_json:
-        print_json({"bundle": str(out), "attestations": len(bundle.attestations)})
+        found = {"bundle": str(out), "attestations": len(bundle.attestations)}
+        parts = {"metadata": bundle.metadata is not None, "history": bundle.history is not None}
+        print_json({**found, **parts})
 
 
 def register(app: typer.Typer) -> None:

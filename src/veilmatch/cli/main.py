@@ -59,6 +59,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "release_commands": ("release",),
     "pages_commands": ("pages", "audit-trust"),
     "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
+    "log_statements": ("log",),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)

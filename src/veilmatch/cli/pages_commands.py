@@ -12,7 +12,8 @@ from veilmatch.errors import ConfigError
 from veilmatch.hashlist.provider import parse_provider
 from veilmatch.hashlist.statement import party_key
 from veilmatch.store.files import read_file, write_atomic
-from veilmatch.transparency.entries.bundle import Trust
+from veilmatch.transparency.audits.bundle import Trust
+from veilmatch.transparency.audits.metadata_form import METADATA_LEN_MAX, parse_root
 from veilmatch.transparency.policy import POLICY_LEN_MAX, parse_policy
 from veilmatch.wire import parse_json
 
@@ -48,6 +49,9 @@ def audit_trust(
     most: Annotated[
         list[str] | None, typer.Option(help="Largest value of a parameter: ad_len=10240.")
     ] = None,
+    root: Annotated[
+        Path | None, typer.Option(help="A root of the release metadata that you know: pins it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
     """Write your own trust file: whom you believe, and within which limits."""
@@ -65,11 +69,15 @@ def audit_trust(
         )
     limits = _limits(least or [], "least"), _limits(most or [], "most")
     read = parse_policy(read_file(policy, "the policy", max_len=POLICY_LEN_MAX))
-    trust = Trust(read, tuple(parties), min_parties, min_jurisdictions, *limits)
+    pin = b""
+    if root is not None:
+        pin = parse_root(read_file(root, "the root", max_len=METADATA_LEN_MAX["root"])).pin
+    trust = Trust(read, tuple(parties), min_parties, min_jurisdictions, *limits, pin)
     write_atomic(out, trust.to_bytes())
     say(f"trust file with {len(parties)} providers: {out}")
+    say(f"pinned root: {pin.hex()}" if pin else "no root is pinned: --root checks the metadata too")
     if as_json:
-        print_json({"trust": str(out), "parties": len(parties)})
+        print_json({"trust": str(out), "parties": len(parties), "root": pin.hex()})
 
 
 def pages(

@@ -8,7 +8,7 @@ from veilmatch.errors import ConfigError
 from veilmatch.numbers.audit import audit_export
 from veilmatch.numbers.export import EXPORT_FORMAT, is_export
 from veilmatch.store.files import read_file
-from veilmatch.transparency.entries.audit import AuditReport
+from veilmatch.transparency.audits.audit import AuditReport
 from veilmatch.transparency.key import parse_verifier_key
 from veilmatch.transparency.note import NOTE_LEN_MAX, parse_note
 

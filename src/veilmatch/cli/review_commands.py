@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,13 @@ from typing import Annotated
 import typer
 
 from veilmatch.casework.after.feedback import FeedbackSender, FeedbackSettings
-from veilmatch.casework.after.preservation import Keeping, sweep_files
-from veilmatch.casework.after.progress import Progress
+from veilmatch.casework.after.preservation import Keeping
+from veilmatch.casework.after.progress import advance_cases
 from veilmatch.casework.golden import add_golden
 from veilmatch.casework.history import NOBODY, Desk
 from veilmatch.casework.measures.export import read_export
 from veilmatch.casework.measures.figures import Measures
+from veilmatch.casework.measures.publishing import head_name, state_head
 from veilmatch.casework.queue import Queue
 from veilmatch.cli.console import print_json, say
 from veilmatch.cli.log_commands import write_signed
@@ -28,10 +28,9 @@ from veilmatch.logstore.state import load_note_signer
 from veilmatch.privatelog.log import PrivateLog
 from veilmatch.review.decision import HARMLESS, Classification, Scheme
 from veilmatch.review.settings import ReviewPolicy
+from veilmatch.service.setup.configuration import parse_reasons
 from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
 from veilmatch.transparency.checkpoint import parse_checkpoint
-from veilmatch.transparency.entries.canonical import JsonObject
-from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject
 from veilmatch.voucher.derivative import make_derivative
 
 review_app = typer.Typer(
@@ -108,21 +107,13 @@ def advance(
     policy = ReviewPolicy(appeal_s=appeal_days * DAY_S)
     with open_store(data, database) as (opened, crypter):
         desk = Desk(opened, crypter, system_clock, policy)
-        done = Progress(desk).run()
-        destroyed = 0
-        if destroy:
-
-            def erase(blob_id: bytes) -> None:
-                (data / REPORT_FILES / f"{blob_id.hex()}.sealed").unlink(missing_ok=True)
-
-            destroyed = Keeping(desk, erase).destroy_due()
-        swept = sweep_files(desk, data / REPORT_FILES)
+        done = advance_cases(desk, data / REPORT_FILES, destroys=destroy)
     say(f"{done.receipts} receipts, {done.reported} reported, {done.acted} acted on")
-    say(f"{done.appealed} appeals opened, {done.closed} closed, {destroyed} destroyed")
-    if swept:
-        say(f"{swept} sealed files without a report deleted")
+    say(f"{done.appealed} appeals opened, {done.closed} closed, {done.destroyed} destroyed")
+    if done.swept:
+        say(f"{done.swept} sealed files without a report deleted")
     if as_json:
-        print_json({**vars(done), "destroyed": destroyed, "swept": swept})
+        print_json(vars(done))
 
 
 @review_app.command()
@@ -165,23 +156,18 @@ def head(
     data: Data,
     log_key: LogKey,
     key: Annotated[Path, typer.Option(help="The platform's statement key (provider keygen).")],
-    out: Annotated[Path, typer.Option(help="Where the signed statement goes.")],
+    out: Annotated[
+        Path, typer.Option(help="Where the signed statement goes: a file, or a folder of them.")
+    ],
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign the private log's head and state it for the public log; once a day, by a timer."""
     signer = load_note_signer(log_key)
     with open_store(data, database) as (opened, crypter):
-        note = PrivateLog(opened, crypter, system_clock, signer).sign_head()
-    signed = parse_checkpoint(note.text)
-    subject = Subject("private log head", hashlib.sha256(note.to_bytes()).digest())
-    predicate: JsonObject = {
-        "origin": signed.origin,
-        "size": signed.size,
-        "root": signed.root.hex(),
-    }
-    statement = Statement(EntryKind.PRIVATE_HEAD, (subject,), predicate)
-    write_signed(statement, [key], out, as_json)
+        statement, size = state_head(PrivateLog(opened, crypter, system_clock, signer))
+    place = out / head_name(size) if out.is_dir() else out
+    write_signed(statement, [key], place, as_json)
 
 
 @review_app.command()
@@ -263,12 +249,7 @@ def feedback(
     as_json: AsJson = False,
 ) -> None:
     """Tell the lists of reinstated cases, and keep their hashes from matching again."""
-    reasons: dict[str, list[str]] = {}
-    for one in reason or []:
-        list_id, mark, reason_id = one.partition("=")
-        if not (list_id and mark and reason_id):
-            raise ConfigError("a reason is LIST=ID", setting="reason")
-        reasons.setdefault(list_id, []).append(reason_id)
+    reasons = parse_reasons(reason or [], "reason")
     settings = FeedbackSettings(reasons, jurisdiction)
     with open_store(data, database) as (opened, crypter):
         count = FeedbackSender(

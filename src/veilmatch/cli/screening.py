@@ -6,10 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 
 from veilmatch.cli.console import progress, say
 from veilmatch.cli.release_set import ReleaseSet
@@ -19,12 +17,6 @@ from veilmatch.hashbench.calibrate.corpus import Corpus, build_corpus
 from veilmatch.hashlist.hash_list import HashList
 from veilmatch.release.publish import HashSet
 from veilmatch.wire import Json
-
-CorpusPaths = Annotated[
-    list[Path] | None, typer.Option("--corpus", help="Harmless pictures, or a saved corpus.")
-]
-Paint = Annotated[int, typer.Option("--paint", min=0, help="So many painted pictures besides.")]
-Contact = Annotated[Path | None, typer.Option("--contact", help="Folder of the contact report.")]
 
 
 def hash_corpus(paths: list[Path], paint: int, contact: Path | None, kind: str) -> Corpus:

@@ -7,14 +7,16 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import uvicorn
 from pydantic import SecretStr
+from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from veilmatch.cli.console import say
+from veilmatch.cli.review_timer import review_timer
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import Surroundings, create_app, open_data
@@ -23,6 +25,9 @@ from veilmatch.service.setup.tls import CertificateProtocol, tls_options
 from veilmatch.service.watch.events import Events, take_over_logging
 from veilmatch.service.watch.metrics import Metrics
 from veilmatch.site.release_site import check_site
+
+if TYPE_CHECKING:
+    from veilmatch.console.published import NumbersFolder
 
 _BACKLOG = 2048
 Config = Annotated[
@@ -70,6 +75,13 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
     from veilmatch.admin.app import PREFIX, create_admin
     from veilmatch.admin.guard import AdminParts
 
+    site = chosen.passkey_site()
+    if chosen.administration_step_up and site is None:
+        raise ConfigError(
+            "changes by the administration API need a passkey, and passkeys need an origin",
+            setting="origin",
+            hint="set origin, or administration_step_up = false",
+        )
     settings = chosen.service_settings()
     database, crypter = open_data(settings.data, settings.database)
     parts = AdminParts(
@@ -80,6 +92,8 @@ def _administration(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...
         settings.limits,
         settings.retention,
         chosen.describe(),
+        site,
+        chosen.administration_step_up,
     )
     try:
         yield (Mount(PREFIX, create_admin(parts)),)
@@ -97,26 +111,60 @@ def _pages(chosen: ServeConfiguration) -> list[BaseRoute]:
     return pages_routes(PublicFolders(chosen.site, chosen.log, chosen.log_policy), system_clock)
 
 
+def _numbers(chosen: ServeConfiguration) -> NumbersFolder | None:
+    """Return the published numbers, where they are wanted. Raises ConfigError."""
+    if (chosen.numbers is None) != (not chosen.numbers_log_keys):
+        raise ConfigError(
+            "numbers are shown under the private log's key",
+            setting="numbers",
+            hint="set numbers and numbers_log_keys",
+        )
+    if chosen.numbers is None:
+        return None
+    from veilmatch.console.published import NumbersFolder
+    from veilmatch.transparency.key import parse_verifier_key
+
+    keys = [parse_verifier_key(key.encode()) for key in chosen.numbers_log_keys]
+    return NumbersFolder(chosen.numbers, keys)
+
+
 @contextmanager
 def _console(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...]]:
-    """Take in the pages for reviewers, where they are wanted."""
-    if not chosen.console:
+    """Take in the pages for reviewers, or the public numbers alone, where they are wanted."""
+    numbers = _numbers(chosen)
+    if not chosen.console and numbers is None:
         yield ()
         return
     from veilmatch.cli.console_commands import opened_console, read_console_settings
+    from veilmatch.console.services import ConsoleSettings
 
-    settings = chosen.service_settings()
+    settings, policy = chosen.service_settings(), chosen.review_policy()
+    if not chosen.console:
+        is_secure = chosen.tls_certificate is not None or chosen.origin.startswith("https://")
+        public = opened_console(
+            settings.data,
+            settings.database,
+            ConsoleSettings(is_secure=is_secure),
+            numbers=numbers,
+            is_public=True,
+        )
+        with public as route:
+            yield (route,)
+        return
     console = read_console_settings(
         chosen.host,
         chosen.origin,
         chosen.console_profile,
         has_tls=chosen.tls_certificate is not None,
         step_up=chosen.console_step_up,
+        agreement=chosen.hash_sharing_agreement,
     )
     opened = opened_console(
         settings.data,
         settings.database,
         console,
+        policy=policy,
+        numbers=numbers,
         site=chosen.passkey_site(),
         oidc=chosen.oidc(),
     )
@@ -146,18 +194,32 @@ def _uvicorn_options(chosen: ServeConfiguration) -> dict[str, Any]:
     )
 
 
-def run_service(chosen: ServeConfiguration) -> None:
-    """Serve until a signal says stop; what was begun is finished first."""
-    settings, options = chosen.service_settings(), _uvicorn_options(chosen)
-    check_site(settings.site)
-    events, metrics = Events(system_clock), Metrics()
+@contextmanager
+def opened_app(chosen: ServeConfiguration, metrics: Metrics, events: Events) -> Iterator[Starlette]:
+    """Put together everything that the settings want served.
+
+    Raises:
+        ConfigError: Settings do not stand together, or the store is another program's.
+        StoreError: The store cannot be opened.
+    """
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(chosen.host, chosen.port))
         # The store's key and tables are made by the service, before anything is mounted.
-        app = create_app(settings, Surroundings(metrics=metrics, events=events))
+        app = create_app(chosen.service_settings(), Surroundings(metrics=metrics, events=events))
         app.router.routes.extend(stack.enter_context(_administration(chosen)))
         app.router.routes.extend(_pages(chosen))
         app.router.routes.extend(stack.enter_context(_console(chosen)))
+        yield app
+
+
+def run_service(chosen: ServeConfiguration) -> None:
+    """Serve until a signal says stop; what was begun is finished first."""
+    options = _uvicorn_options(chosen)
+    check_site(chosen.site)
+    events, metrics = Events(system_clock), Metrics()
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(chosen.host, chosen.port))
+        app = stack.enter_context(opened_app(chosen, metrics, events))
+        stack.enter_context(review_timer(chosen, metrics, events))
         stack.enter_context(_metrics(chosen.metrics_port, metrics))
         host, port = listener.getsockname()[:2]
         scheme = "https" if "ssl_certfile" in options else "http"

@@ -17,7 +17,7 @@ def test_demo_opens_a_alone(tmp_path: Path) -> None:
         [*PROGRAM, "demo", "--json", "--min-shares", "5", "--out", str(out)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stderr

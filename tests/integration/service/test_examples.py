@@ -19,6 +19,7 @@ from veilmatch.service.setup.configuration import load_configuration
 
 _EXAMPLES = ROOT / "examples"
 UNITS = sorted((_EXAMPLES / "systemd").glob("*.service"))
+TIMERS = sorted((_EXAMPLES / "systemd").glob("*.timer"))
 _PROGRAM = "/opt/veilmatch/bin/veilmatch"
 
 
@@ -45,14 +46,27 @@ def test_units_run_commands_that_there_are(unit: Path) -> None:
     assert ("InaccessiblePaths=-/var/lib/veilmatch-secrets" in text) == ("work" not in unit.name)
 
 
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda path: path.name)
+def test_timers_start_a_unit_that_there_is(timer: Path) -> None:
+    text = timer.read_text(encoding="utf-8")
+    unit = timer.with_suffix(".service")
+    assert unit in UNITS
+    assert "Type=oneshot" in unit.read_text(encoding="utf-8")
+    (when,) = re.findall(r"^OnCalendar=(.+)$", text, re.MULTILINE)
+    assert when in ("hourly", "daily")
+    assert "WantedBy=timers.target" in text
+
+
 @pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed here"
 )
-@pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
+@pytest.mark.parametrize("unit", [*UNITS, *TIMERS], ids=lambda path: path.name)
 def test_units_are_valid(unit: Path, tmp_path: Path) -> None:
     # The program is not installed where tests run: another one stands in for it.
     copy = tmp_path / unit.name.replace("@", "@1")
-    copy.write_text(unit.read_text(encoding="utf-8").replace(_PROGRAM, sys.executable))
+    for one in {unit, unit.with_suffix(".service")}:
+        stands_in = tmp_path / one.name.replace("@", "@1")
+        stands_in.write_text(one.read_text(encoding="utf-8").replace(_PROGRAM, sys.executable))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(copy)],
         capture_output=True,

@@ -320,3 +320,18 @@ def test_a_redirect_is_a_failure(receiver: Receiver) -> None:
     sender = HttpSender()
     assert sender.send(Request(receiver.url, {}, b"{}")) == Outcome(False, reason="status 302")
     sender.close()
+
+
+def test_a_clock_that_was_set_back_holds_no_action_up(
+    database: Database, endpoints: Endpoints, deliverer: Deliverer, receiver: Receiver, clock: Clock
+) -> None:
+    """A lease and a pause that end later than any could are over."""
+    _add(database, endpoints, receiver.url)
+    _queue(database)
+    deliverer.spread()
+    assert deliverer.lease() is not None
+    clock.now -= LEASE_S
+    assert deliverer.run() == 0
+    clock.now -= 7 * 86_400
+    assert deliverer.run() == 1
+    assert len(receiver.got) == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import func, select, text
 
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import Device, World, make_world
@@ -16,6 +17,7 @@ from veilmatch.errors import ConfigError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.privatelog.tables import private_entry
 from veilmatch.release import publish
 
 Captured = pytest.CaptureFixture[str]
@@ -191,6 +193,12 @@ def test_work_and_cases(world: World, data: Path, tmp_path: Path, capfd: Capture
     sheet, case_id = tmp_path / "sheet.png", str(cases[0]["case_id"])
     made = _json(capfd, "cases", "sheet", case_id, "--data", data, "--out", sheet)
     assert made == {"pictures": 5, "sheet": str(sheet)}
+    with open_store(data) as store:
+        query = "SELECT subject, actor, record FROM private_entry WHERE kind = 'case.sheet_written'"
+        with store.database.transaction() as connection:
+            (entry,) = connection.execute(text(query)).all()
+    assert (entry.subject.hex(), entry.actor) == (case_id, b"")
+    assert b'"pictures":5' in entry.record
     assert sheet.stat().st_mode & 0o077 == 0
     with Image.open(sheet) as picture:
         assert picture.format == "PNG"
@@ -223,8 +231,13 @@ def test_refusals_that_need_a_case(
     sheet = ["cases", "sheet", case_id, "--data", str(data), "--out"]
     refused([*sheet, str(tmp_path / "folder")], 3)
     refused([*sheet, str(data / "store.key" / "below.png")], 3)
+    with open_store(data) as store, store.database.transaction() as connection:
+        entries = select(func.count()).select_from(private_entry)
+        before = connection.execute(entries).scalar_one()
     unknown = ["cases", "sheet", "0" * 32, "--data", str(data), "--out", str(tmp_path / "s.png")]
     refused(unknown, 2)
+    with open_store(data) as store, store.database.transaction() as connection:
+        assert connection.execute(entries).scalar_one() == before
     assert not (tmp_path / "s.png").exists()
     (data / "store.key").write_bytes(bytes(32))
     refused([*sheet, str(tmp_path / "s.png")], 3)

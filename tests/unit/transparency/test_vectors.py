@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from veilmatch import errors
+from veilmatch.transparency.audits.audit import Outcome, audit_bundle
+from veilmatch.transparency.audits.bundle import parse_trust
 from veilmatch.transparency.checkpoint import parse_checkpoint
-from veilmatch.transparency.entries.audit import Outcome, audit_bundle
-from veilmatch.transparency.entries.bundle import parse_trust
 from veilmatch.transparency.entries.entry import parse_statement
 from veilmatch.transparency.entries.envelope import (
     PartyKey,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, exists, not_, or_, select, update
 
 from veilmatch.actions.tables import action_delivery, action_message
-from veilmatch.casework.after.preservation import begin_preservation
+from veilmatch.casework.after.preservation import Keeping, begin_preservation, sweep_files
 from veilmatch.casework.history import NOBODY, Desk, hold_case, move
 from veilmatch.casework.tables import (
     case_action,
@@ -58,6 +59,8 @@ class ProgressSummary:
     acted: int = 0
     appealed: int = 0
     closed: int = 0
+    destroyed: int = 0
+    swept: int = 0
 
 
 class Progress:
@@ -226,3 +229,22 @@ class Progress:
             return False
         move(connection, self._desk, loaded, loaded.case.close(), NOBODY)
         return True
+
+
+def advance_cases(desk: Desk, files: Path, *, destroys: bool) -> ProgressSummary:
+    """Move cases on, destroy what is due where that is wanted, sweep what no report names.
+
+    Args:
+        desk: Where the cases are.
+        files: Folder of the outbox's sealed files.
+        destroys: Destroy closed cases whose term is over.
+    """
+
+    def erase(blob_id: bytes) -> None:
+        (files / f"{blob_id.hex()}.sealed").unlink(missing_ok=True)
+
+    done = Progress(desk).run()
+    if destroys:
+        done.destroyed = Keeping(desk, erase).destroy_due()
+    done.swept = sweep_files(desk, files)
+    return done

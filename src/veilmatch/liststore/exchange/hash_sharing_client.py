@@ -202,7 +202,7 @@ class HashSharingClient:
                 limit *= 2
         raise NetworkError(
             "the service could not be reached or is out of order",
-            hint="run the command again; what was read is kept",
+            hint="run the command again; it goes on where it was",
         )
 
 

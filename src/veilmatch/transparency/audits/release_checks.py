@@ -1,19 +1,6 @@
-"""Checks a release from one file, without network and without us.
+"""Checks 1 to 11 of an audit: the release, its signers, its place in the log, its lists, its rows.
 
-1. the bundle is well formed
-2. enough known parties of enough jurisdictions signed the release
-3. the release is in a trusted log, and enough witnesses saw it
-4. the manifest is the one the release names, and says the same
-5. the release id follows from the manifest and the root of the table
-6. the parameters lie within the reader's limits
-7. the release has not expired and is not from the future
-8. each list it was made from is attested by the provider it names
-9. each attestation is in the same log, before the release
-10. the lists are those of the manifest, from enough jurisdictions
-11. the rows of the table have the root
-
-The numbers stand again over the blocks below. The first check that fails ends the audit; those
-after it are shown as not reached. Check 11 needs the table and is skipped without it.
+The numbers are those of ``audit.CHECKS`` and stand again over the blocks below.
 
 Spec: ``spec/80-transparency.md`` section 12.
 """
@@ -23,17 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from veilmatch.errors import (
-    Error,
     ExpiredError,
     ParameterError,
     ProofError,
     SignatureError,
     TableError,
 )
-from veilmatch.transparency.entries.bundle import Bundle, Trust, parse_bundle
+from veilmatch.transparency.audits.bundle import Bundle, Trust, parse_bundle
 from veilmatch.transparency.entries.canonical import Json, JsonObject
 from veilmatch.transparency.entries.entry import (
     EntryKind,
@@ -54,125 +39,39 @@ from veilmatch.transparency.tree import RootBuilder, hash_leaf
 AHEAD_MAX_S = 300
 ROW_LEN = 32
 
-CHECKS = (
-    "the bundle is well formed",
-    "enough known parties of enough jurisdictions signed the release",
-    "the release is in a trusted log, and enough witnesses saw it",
-    "the manifest is the one the release names, and says the same",
-    "the release id follows from the manifest and the root of the table",
-    "the parameters lie within the reader's limits",
-    "the release has not expired and is not from the future",
-    "each list it was made from is attested by the provider it names",
-    "each attestation is in the same log, before the release",
-    "the lists are those of the manifest, from enough jurisdictions",
-    "the rows of the table have the root",
-)
-
-
-class Outcome(StrEnum):
-    """How a check ended. Only ``OK`` is good news; ``SKIPPED`` is none at all."""
-
-    OK = "ok"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    NOT_REACHED = "not reached"
-
 
 @dataclass(frozen=True)
-class CheckResult:
-    """One numbered check and how it ended.
+class Skipped:
+    """A check that could not be made. It is no good news.
 
     Attributes:
-        number: From 1, as at the top of this module.
-        text: What was checked.
-        outcome: How it ended.
-        error: Name of the error, empty unless it failed.
-        reason: What was wrong, one sentence, or what it was skipped for.
+        reason: What was missing, one sentence.
     """
 
-    number: int
-    text: str
-    outcome: Outcome
-    error: str = ""
-    reason: str = ""
+    reason: str
 
 
-@dataclass(frozen=True)
-class AuditReport:
-    """What an audit found.
-
-    Attributes:
-        results: All checks in order.
-        facts: What was verified, in words for a person; only what checks before it proved.
-    """
-
-    results: tuple[CheckResult, ...]
-    facts: JsonObject
-
-    @property
-    def exit_code(self) -> int:
-        """0 if no check failed, 1 if one did."""
-        return int(any(result.outcome is Outcome.FAILED for result in self.results))
-
-    def to_json(self) -> JsonObject:
-        """Give the report as an object for machines."""
-        results: list[Json] = [
-            {
-                "number": result.number,
-                "check": result.text,
-                "outcome": str(result.outcome),
-                "error": result.error,
-                "reason": result.reason,
-            }
-            for result in self.results
-        ]
-        return {"results": results, "facts": self.facts, "exit_code": self.exit_code}
+Check = Callable[[], Skipped | str | None]
+"""Makes one check: raises if it fails, says what it could not look at, or what it found."""
 
 
-def audit_bundle(
-    data: bytes, trust: Trust, *, now_s: int, rows: Iterable[bytes] | None = None
-) -> AuditReport:
-    """Do all checks that can be done with what is at hand. Run by anyone.
+class ReleaseChecks:
+    """Checks 1 to 11, and what they verified; each uses only what those before it verified.
 
     Args:
         data: The bundle file.
         trust: Whom and what the reader trusts.
-        now_s: The time now, in seconds since 1970.
-        rows: The rows of the table, ``bytes (32,)`` each; None if it is not at hand.
+        now_s: The time at which the release must not have expired, seconds since 1970.
+        rows: The rows of the table; None if it is not at hand.
 
-    Returns:
-        The report. Refusals are in it and not raised, so that all of it can be shown.
-
-    Cost: some milliseconds; with the table about a second for each 500,000 rows.
-
-    Not checked: whether a later entry of the log revokes the release; a monitor tells.
-
-    Source: spec/80-transparency.md rules B-1 to B-11.
+    Attributes:
+        bundle: From check 1 on.
+        release: The release statement; from check 2 on.
+        logged: The checkpoint that it is under; from check 3 on.
+        sources: The lists that the manifest names; from check 4 on.
+        lists: Entry of an attestation to its place in the bundle and to it; from check 8 on.
+        facts: What was verified, for a person.
     """
-    audit = _Audit(data, trust, now_s, rows)
-    results: list[CheckResult] = []
-    failed = False
-    for number, (text, check) in enumerate(zip(CHECKS, audit.checks, strict=True), start=1):
-        if failed:
-            results.append(CheckResult(number, text, Outcome.NOT_REACHED))
-            continue
-        if number == len(CHECKS) and rows is None:
-            reason = "the table is not at hand"
-            results.append(CheckResult(number, text, Outcome.SKIPPED, reason=reason))
-            continue
-        try:
-            check()
-        except Error as error:
-            failed = True
-            name = type(error).__name__
-            results.append(CheckResult(number, text, Outcome.FAILED, name, str(error)))
-        else:
-            results.append(CheckResult(number, text, Outcome.OK))
-    return AuditReport(tuple(results), audit.facts)
-
-
-class _Audit:
-    """What the checks hand on to each other; each uses only what those before it verified."""
 
     bundle: Bundle
     release: Statement
@@ -180,7 +79,9 @@ class _Audit:
     sources: tuple[Source, ...]
     lists: dict[str, tuple[int, Statement]]
 
-    def __init__(self, data: bytes, trust: Trust, now_s: int, rows: Iterable[bytes] | None) -> None:
+    def __init__(
+        self, data: bytes, trust: Trust, now_s: int, rows: Iterable[bytes] | None = None
+    ) -> None:
         self.data = data
         self.trust = trust
         self.now_s = now_s
@@ -188,7 +89,8 @@ class _Audit:
         self.facts: JsonObject = {}
 
     @property
-    def checks(self) -> tuple[Callable[[], None], ...]:
+    def checks(self) -> tuple[Check, ...]:
+        """The checks in their order."""
         return (
             self.check_form,
             self.check_signers,
@@ -205,10 +107,12 @@ class _Audit:
 
     # 1. the bundle is well formed
     def check_form(self) -> None:
+        """Make it. Raises EncodingError, LengthError."""
         self.bundle = parse_bundle(self.data)
 
     # 2. enough known parties of enough jurisdictions signed the release
     def check_signers(self) -> None:
+        """Make it. Raises SignatureError."""
         verified = verify_envelope(self.bundle.release.envelope, self.trust.parties)
         verify_parties(
             verified,
@@ -224,6 +128,7 @@ class _Audit:
 
     # 3. the release is in a trusted log, and enough witnesses saw it
     def check_log(self) -> None:
+        """Make it. Raises SignatureError, WitnessError, ProofError."""
         entry = self.release.to_entry()
         self.logged = verify_log_proof(self.bundle.release.proof, entry, self.trust.policy)
         self.facts["log"] = self.logged.checkpoint.origin
@@ -234,6 +139,7 @@ class _Audit:
 
     # 4. the manifest is the one the release names, and says the same
     def check_manifest(self) -> None:
+        """Make it. Raises SignatureError, ParameterError."""
         if hash_statement(self.bundle.manifest) != self.release.subjects[0].sha256:
             raise SignatureError("the manifest is not the one that was signed")
         summary = summarise_manifest(self.bundle.manifest)
@@ -244,6 +150,7 @@ class _Audit:
 
     # 5. the release id follows from the manifest and the root of the table
     def check_release_id(self) -> None:
+        """Make it. Raises TableError."""
         root = bytes.fromhex(str(self.release.predicate["table_root"]))
         derived = derive_release_id(self.bundle.manifest, root)
         if derived.hex() != self.release.predicate["release_id"]:
@@ -251,6 +158,7 @@ class _Audit:
 
     # 6. the parameters lie within the reader's limits
     def check_limits(self) -> None:
+        """Make it. Raises ParameterError."""
         found = self.release.predicate["parameters"]
         values = found if isinstance(found, dict) else {}
         for name in sorted({*self.trust.least, *self.trust.most}):
@@ -263,6 +171,7 @@ class _Audit:
 
     # 7. the release has not expired and is not from the future
     def check_time(self) -> None:
+        """Make it. Raises ExpiredError."""
         created_at = self.release.predicate["created_at"]
         expires_at = self.release.predicate["expires_at"]
         if not isinstance(expires_at, int) or expires_at <= self.now_s:
@@ -272,6 +181,7 @@ class _Audit:
 
     # 8. each list it was made from is attested by the provider it names
     def check_attested(self) -> None:
+        """Make it. Raises SignatureError."""
         self.lists = {}
         for place, one in enumerate(self.bundle.attestations):
             verified = verify_envelope(one.envelope, self.trust.parties)
@@ -296,6 +206,7 @@ class _Audit:
 
     # 9. each attestation is in the same log, before the release
     def check_order(self) -> None:
+        """Make it. Raises ProofError."""
         for place, statement in self.lists.values():
             proof = self.bundle.attestations[place].proof
             logged = verify_log_proof(proof, statement.to_entry(), self.trust.policy)
@@ -306,6 +217,7 @@ class _Audit:
 
     # 10. the lists are those of the manifest, from enough jurisdictions
     def check_lists(self) -> None:
+        """Make it. Raises TableError, SignatureError."""
         attested = [
             Source(
                 str(statement.predicate["provider"]),
@@ -337,9 +249,12 @@ class _Audit:
                 raise TableError("a list is of another content class or image hash")
 
     # 11. the rows of the table have the root
-    def check_rows(self) -> None:
+    def check_rows(self) -> Skipped | None:
+        """Make it. Raises TableError."""
+        if self.rows is None:
+            return Skipped("the table is not at hand")
         builder = RootBuilder()
-        for row in self.rows or ():
+        for row in self.rows:
             if len(row) != ROW_LEN:
                 raise TableError("a row of the table has a wrong length")
             builder.add(hash_leaf(row))
@@ -348,3 +263,4 @@ class _Audit:
         if builder.root().hex() != self.release.predicate["table_root"]:
             raise TableError("the table is not the one that was signed")
         self.facts["rows"] = builder.size
+        return None
