@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, and_, select
 
+from veilmatch.clock import DAY_S
 from veilmatch.store import schema
 from veilmatch.store.database import Database
 from veilmatch.store.statements import insert
 
 JUMP_S = 3600
 """Two looks that lie further apart than this: the clock jumped, or nobody looked."""
-HOLD_S = 86_400
+HOLD_S = DAY_S
 """So long nothing is destroyed for its age after such a gap."""
 _SEEN, _HELD_UNTIL = "clock seen", "clock held until"
 

@@ -39,7 +39,7 @@ class ReviewPolicy:
     exposure: ExposurePolicy = field(default_factory=ExposurePolicy)
 
     def __post_init__(self) -> None:
-        if not 60 <= self.claim_s <= 86_400:
+        if not 60 <= self.claim_s <= DAY_S:
             raise ConfigError("a claim holds for 60 seconds to a day", setting="claim")
         if not 0 <= self.golden_per_case <= 5:
             raise ConfigError("0 to 5 golden pictures go into a case", setting="golden")

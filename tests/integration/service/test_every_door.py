@@ -30,7 +30,7 @@ from veilmatch.access.operators import NewOperator, Operators
 from veilmatch.access.roles import Role
 from veilmatch.access.sessions import Sessions
 from veilmatch.admin.app import PREFIX
-from veilmatch.cli.serve_commands import opened_app
+from veilmatch.cli.operator.serve_commands import opened_app
 from veilmatch.clock import system_clock
 from veilmatch.console.app import ConsoleRoute
 from veilmatch.console.security import SESSION

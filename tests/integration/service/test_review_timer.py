@@ -85,7 +85,11 @@ def test_killed_services_move_every_case_on_once(
     house = _fill(tmp_path / "data", cases, tmp_path)
     config = _config(tmp_path, tmp_path / "data", world.site)
     # Without a lease both are at it at once, which is worse than what really happens.
-    loaded = (*SERVICE, "veilmatch.cli.review_timer", "veilmatch.casework.after.timer:LEASE_S=0")
+    loaded = (
+        *SERVICE,
+        "veilmatch.cli.operator.review_timer",
+        "veilmatch.casework.after.timer:LEASE_S=0",
+    )
     killed = hits = 0
     with Nursery(tmp_path / "serve.log", loaded) as nursery:
         for _ in range(KILLS // 2):

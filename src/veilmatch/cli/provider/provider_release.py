@@ -25,6 +25,7 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.key_files import open_provider_key
+from veilmatch.cli.options import AsJson
 from veilmatch.clock import system_clock
 from veilmatch.errors import (
     ConfigError,
@@ -73,7 +74,6 @@ Attestation = Annotated[
     Path | None, typer.Option(help="The provider's own attestation, instead of its list.")
 ]
 Out = Annotated[Path, typer.Option(help="Where the signed statement goes.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from veilmatch.actions.delivery import Deliverer, list_dead, retry_dead
 from veilmatch.actions.sending import HttpSender
 from veilmatch.actions.signing import Scheme
 from veilmatch.cli.console import print_json, say, warn
-from veilmatch.cli.operator_commands import AsJson, Data, DatabaseUrl, open_store, parse_id
+from veilmatch.cli.operator.operator_commands import open_store, parse_id
+from veilmatch.cli.options import AsJson, Data, DatabaseUrl
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from veilmatch.cli.console import say
-from veilmatch.cli.review_timer import review_timer
+from veilmatch.cli.operator.review_timer import review_timer
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import Surroundings, create_app, open_data
@@ -136,7 +136,7 @@ def _console(chosen: ServeConfiguration) -> Iterator[tuple[BaseRoute, ...]]:
     if not chosen.console and numbers is None:
         yield ()
         return
-    from veilmatch.cli.console_commands import opened_console, read_console_settings
+    from veilmatch.cli.operator.console_commands import opened_console, read_console_settings
     from veilmatch.console.services import ConsoleSettings
 
     settings, policy = chosen.service_settings(), chosen.review_policy()

@@ -17,7 +17,8 @@ from tuf.api.metadata import Root, Targets
 
 from veilmatch.cli.console import print_json, say
 from veilmatch.cli.key_files import open_provider_key
-from veilmatch.cli.provider_release import (
+from veilmatch.cli.options import AsJson
+from veilmatch.cli.provider.provider_release import (
     Asker,
     Attestation,
     OwnListFile,
@@ -71,7 +72,6 @@ MinJurisdictions = Annotated[
 ]
 LogPolicy = Annotated[Path, typer.Option(help="The log's policy: log, witnesses, quorum.")]
 Hours = Annotated[int, typer.Option(min=1, max=24 * 31, help="Hours until the timestamp expires.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
 def _repository(site: Path, min_jurisdictions: int = 2) -> Repository:

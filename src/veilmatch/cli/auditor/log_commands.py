@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
+from veilmatch.cli.auditor.private_audit import audit_private_log, is_private_log
 from veilmatch.cli.console import out as screen
 from veilmatch.cli.console import print_json, say
 from veilmatch.cli.key_files import open_provider_key
-from veilmatch.cli.private_audit import audit_private_log, is_private_log
-from veilmatch.cli.provider_release import attest
+from veilmatch.cli.options import AsJson
+from veilmatch.cli.provider.provider_release import attest
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.hashlist.statement import statement_signer
@@ -62,7 +63,6 @@ PolicyFile = Annotated[Path, typer.Option(help="The policy: log, witnesses, quor
 Where = Annotated[str, typer.Argument(help="A log: its folder, or its http(s) address.")]
 ProviderKeys = Annotated[list[Path], typer.Option("--key", help="A signer's private key file.")]
 Out = Annotated[Path, typer.Option(help="Where the file goes.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
 def _read_policy(path: Path) -> Policy:

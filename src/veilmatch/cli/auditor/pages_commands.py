@@ -97,7 +97,7 @@ def pages(
     except ModuleNotFoundError as exc:
         hint = "pip install 'veilmatch[server]'"
         raise ConfigError("this command needs parts that are not installed", hint=hint) from exc
-    from veilmatch.cli.log_commands import listen
+    from veilmatch.cli.auditor.log_commands import listen
 
     app = Starlette(routes=pages_routes(PublicFolders(site, log, policy)))
     with listen(host, port) as listener:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
+from veilmatch.cli.options import AsJson
 from veilmatch.client.account_file import load_account_file, save_account_file
 from veilmatch.client.policy_file import load_policy
 from veilmatch.client.release_store import ReleaseUpdate
@@ -30,7 +31,6 @@ State = Annotated[
     Path,
     typer.Option("--state", envvar="VEILMATCH_STATE", help="The client's state file."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, max=64, help="Cores to use.")]
 Paths = Annotated[list[Path], typer.Argument(help="Picture files or folders.")]
 Releases = Annotated[

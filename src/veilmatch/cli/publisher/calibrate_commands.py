@@ -15,7 +15,7 @@ from rich.progress import Progress, TaskID
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.cli.release_set import SetOptions, read_provider, read_release_set
+from veilmatch.cli.publisher.release_set import SetOptions, read_provider, read_release_set
 from veilmatch.errors import ConfigError
 from veilmatch.hashbench.calibrate.calibrating import Subject, calibrate_corpus
 from veilmatch.hashbench.calibrate.corpus import Corpus, build_corpus, preprocessing_digest

@@ -15,7 +15,8 @@ from veilmatch.cli.key_files import (
     save_hardware_reference,
     save_provider_key,
 )
-from veilmatch.cli.provider_release import register_release_commands
+from veilmatch.cli.options import AsJson
+from veilmatch.cli.provider.provider_release import register_release_commands
 from veilmatch.errors import ConfigError, ImageError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.hasher import Hasher
@@ -39,7 +40,6 @@ _SAMPLE = 100  # pictures whose near-copies are measured
 _PROBES = (1, 8, 16)  # the numbers of probes that a builder chooses among
 
 KeyFile = Annotated[Path, typer.Option("--key", help="The provider's private key file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
 @provider_app.command()

@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.list_options import (
+from veilmatch.cli.options import AsJson
+from veilmatch.cli.publisher.list_options import (
     Contact,
     CorpusPaths,
     FilesInHand,
@@ -46,7 +47,6 @@ list_app = typer.Typer(no_args_is_help=True, help="Hash lists: import, report, p
 
 ListId = Annotated[str, typer.Argument(metavar="LIST", help="The list's id, of your choice.")]
 Store = Annotated[Path, typer.Option("--store", help="The folder of all lists.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 Address = Annotated[str, typer.Option(help="Hash Sharing v2: the address up to /v2.")]
 User = Annotated[str, typer.Option(help="Hash Sharing v2: the member's user name.")]
 Password = Annotated[Path | None, typer.Option(help="A file that holds the password.")]
@@ -218,7 +218,7 @@ def _screen(
 ) -> Json:
     """Quarantine what harmless pictures meet in a list; returns counts."""
     # Loaded only where it is wanted: an import needs no codecs, and holds to its memory.
-    from veilmatch.cli.screening import hash_corpus, report_met
+    from veilmatch.cli.publisher.screening import hash_corpus, report_met
     from veilmatch.hashbench.calibrate.contact import ContactItem, probes_of
 
     corpus = hash_corpus(paths, paint, contact, kind)

@@ -58,7 +58,7 @@ def _head_step(chosen: ServeConfiguration, desk: Desk) -> TimedStep | None:
         raise ConfigError("a head needs head_log_key, head_key and heads", setting="heads")
     if not chosen.head_every_s:
         return None
-    from veilmatch.cli.log_commands import sign_to_file  # brings the whole log along
+    from veilmatch.cli.auditor.log_commands import sign_to_file  # brings the whole log along
 
     signer, folder = load_note_signer(log_key), Path(heads)
     with open_provider_key(key):  # a key that is missing or locked shows at the start

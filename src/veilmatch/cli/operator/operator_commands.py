@@ -18,6 +18,7 @@ from veilmatch.access.roles import parse_roles
 from veilmatch.access.sessions import Sessions
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.cli.console import print_json, say
+from veilmatch.cli.options import AsJson, Data, DatabaseUrl
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.privatelog.log import LogEntry, PrivateLog
@@ -30,16 +31,6 @@ from veilmatch.transparency.entries.canonical import JsonObject
 operator_app = typer.Typer(no_args_is_help=True, help="Platforms: accounts of people.")
 platform_app = typer.Typer(no_args_is_help=True, help="Platforms: back ends and their tokens.")
 
-Data = Annotated[Path, typer.Option(help="Folder of the service's store.")]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="VEILMATCH_DATABASE",
-        help="URL of a PostgreSQL server (postgresql://…); without it a file in --data.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 Name = Annotated[str, typer.Argument(help="The account's or the platform's name.")]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from veilmatch.cli.log_commands import AsJson, Out, ProviderKeys, log_app, write_signed
+from veilmatch.cli.auditor.log_commands import Out, ProviderKeys, log_app, write_signed
+from veilmatch.cli.options import AsJson
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.hashlist.statement import party_key
@@ -104,7 +105,7 @@ def _read_provider(path: Path) -> HashProvider:
 def _since(out: Path) -> int:
     """The time that the first who signed wrote: the others sign the same statement."""
     if not out.exists():
-        return int(time.time())
+        return system_clock()
     known = _read_statement(out)
     if known.kind is not EntryKind.REVOCATION:
         raise ConfigError(f"{out} holds another statement", hint="choose another --out")

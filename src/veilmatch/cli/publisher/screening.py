@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from veilmatch.cli.console import progress, say
-from veilmatch.cli.release_set import ReleaseSet
+from veilmatch.cli.publisher.release_set import ReleaseSet
 from veilmatch.errors import ConfigError
 from veilmatch.hashbench.calibrate.contact import ContactItem, find_met, write_contact_report
 from veilmatch.hashbench.calibrate.corpus import Corpus, build_corpus

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.engine_options import RUN_DATA, EngineText, RunData
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.cli.list_options import Contact, CorpusPaths, Paint
-from veilmatch.cli.release_set import (
+from veilmatch.cli.options import RUN_DATA, EngineText, RunData
+from veilmatch.cli.publisher.list_options import Contact, CorpusPaths, Paint
+from veilmatch.cli.publisher.release_set import (
     ReleaseSet,
     SetOptions,
     read_provider,
     read_release_set,
     read_signed_lists,
 )
-from veilmatch.cli.screening import screen_set
+from veilmatch.cli.publisher.screening import screen_set
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.intersect import intersect
@@ -40,7 +40,7 @@ from veilmatch.release.publish import (
 from veilmatch.site.release_site import CURRENT, ReleaseSite
 
 if TYPE_CHECKING:
-    from veilmatch.cli.engine_build import EngineBuild
+    from veilmatch.cli.publisher.engine_build import EngineBuild
 
 SECOND_ALGORITHM = "pdq"
 
@@ -206,7 +206,7 @@ def _on_engine(text: str | None, data: Path, where: str) -> EngineBuild | None:
     if text is None:
         return None
     # Only here: a build in this process needs no database.
-    from veilmatch.cli.engine_build import EngineBuild
+    from veilmatch.cli.publisher.engine_build import EngineBuild
 
     return EngineBuild(text, data, where, os.cpu_count() or 1)
 

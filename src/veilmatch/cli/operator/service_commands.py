@@ -13,8 +13,8 @@ import typer
 from veilmatch.casework.case_store import CaseStore
 from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
-from veilmatch.cli.engine_options import EngineText
 from veilmatch.cli.key_files import ask_pin
+from veilmatch.cli.options import AsJson, Data, DatabaseUrl, EngineText
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError, StoreError, UnavailableError
 from veilmatch.jobs.key_provider import open_key_provider
@@ -30,16 +30,7 @@ from veilmatch.workstore.work_store import WorkStore
 
 cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")
 
-Data = Annotated[Path, typer.Option(help="Folder of the service's store.")]
 Site = Annotated[Path, typer.Option(help="Folder of the public release files.")]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="VEILMATCH_DATABASE",
-        help="URL of a PostgreSQL server (postgresql://…); without it a file in --data.",
-    ),
-]
 BlobsPlace = Annotated[
     str | None,
     typer.Option(
@@ -48,7 +39,6 @@ BlobsPlace = Annotated[
         help="Where sealed segments go: a folder or s3://bucket/prefix.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
 SHARDS = "shards"  # folder of unfinished runs on an engine, below the store's
@@ -82,7 +72,7 @@ def _open_matcher(
     if engine is None:
         yield None
         return
-    from veilmatch.cli.engine_build import open_engine_named
+    from veilmatch.cli.publisher.engine_build import open_engine_named
     from veilmatch.jobs.match_run import EngineMatcher
     from veilmatch.shards.ledger import ShardLedger
 

@@ -14,6 +14,7 @@ import typer
 import uvicorn
 
 from veilmatch.cli.console import print_json, say
+from veilmatch.cli.options import AsJson, Data
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError, VerificationError
 from veilmatch.hazmat.signing import SigningKey
@@ -44,7 +45,6 @@ report_app = typer.Typer(
     no_args_is_help=True, help="Platforms: check, send, watch and export reports."
 )
 
-Data = Annotated[Path, typer.Option(help="Folder of the service's store.")]
 DraftFolder = Annotated[Path, typer.Option(help="Folder of a draft (draft.json, report.xml, …).")]
 Xsd = Annotated[Path | None, typer.Option(help="The body's XSD, as you got it from the body.")]
 Agreement = Annotated[
@@ -54,7 +54,6 @@ LeaveOut = Annotated[
     bool,
     typer.Option("--leave-out-unseen", help="Leave the viewed flags out where nobody saw a file."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 
 
 def _context(agreement: bool) -> RuleContext:

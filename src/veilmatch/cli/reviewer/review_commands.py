@@ -17,9 +17,10 @@ from veilmatch.casework.measures.export import read_export
 from veilmatch.casework.measures.figures import Measures
 from veilmatch.casework.measures.publishing import head_name, state_head
 from veilmatch.casework.queue import Queue
+from veilmatch.cli.auditor.log_commands import write_signed
 from veilmatch.cli.console import print_json, say
-from veilmatch.cli.log_commands import write_signed
-from veilmatch.cli.service_commands import AsJson, Data, DatabaseUrl, open_store
+from veilmatch.cli.operator.service_commands import open_store
+from veilmatch.cli.options import AsJson, Data, DatabaseUrl
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashing.picture import decode_picture

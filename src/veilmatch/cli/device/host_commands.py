@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from veilmatch.cli.client_commands import app as client_app
 from veilmatch.cli.console import err, print_json, say
+from veilmatch.cli.device.client_commands import app as client_app
 from veilmatch.client.policy_file import load_policy
 from veilmatch.client.session import ClientOptions
 from veilmatch.errors import ConfigError, UnavailableError
