@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from veilmatch.cli.console import progress
+from veilmatch.cli.engine_runs import open_engine_named, open_ledger, system_clock
 from veilmatch.jobs.key_provider import KeyProvider
 from veilmatch.jobs.table_run import blind_on_engine, forget_draft, load_or_draw_draft
 from veilmatch.release.publish import BuiltRelease, HashSet, ReleaseRequest, build_from_set
-from veilmatch.shards.engine import Engine, open_engine, parse_engine
-from veilmatch.shards.ledger import ShardLedger
-from veilmatch.store.crypter import load_crypter
-from veilmatch.store.database import Database
-
-_DATABASE, _KEY, _SHARDS = "runs.sqlite", "runs.key", "shards"
-
-
-def _clock() -> int:
-    return int(time.time())
-
-
-@contextmanager
-def open_ledger(data: Path) -> Iterator[tuple[Database, ShardLedger]]:
-    """Open the record of runs below a folder. Raises ConfigError, StoreError."""
-    database = Database(data / _DATABASE)
-    try:
-        crypter = load_crypter(data / _KEY)
-        yield database, ShardLedger(database, crypter, data / _SHARDS, _clock)
-    finally:
-        database.close()
-
-
-@contextmanager
-def open_engine_named(text: str) -> Iterator[Engine]:
-    """Open the engine that an option names; end it at the end. Raises ConfigError."""
-    engine = open_engine(parse_engine(text))
-    try:
-        yield engine
-    finally:
-        engine.close()
+from veilmatch.shards.engine import parse_engine
 
 
 class EngineBuild:
@@ -68,7 +36,7 @@ class EngineBuild:
         ):
             task = bars.add_task("blinding the table in shards", total=None)
             self._draft_id, draft = load_or_draw_draft(
-                common, request, keys, database, _clock, threads=self._threads
+                common, request, keys, database, system_clock, threads=self._threads
             )
             blind = blind_on_engine(
                 self._where,
