@@ -236,3 +236,15 @@ def test_interrupted_worker_says_so(kit: Kit, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.count("error: interrupted") == 1
     assert "Traceback" not in said + output
+
+
+def test_the_program_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "veilmatch", "log", "show", "/nowhere"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in (2, 3), done.stderr
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
