@@ -19,7 +19,8 @@ from tests.nursery import Nursery
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.actions.outbox import enqueue
 from veilmatch.actions.signing import Scheme
-from veilmatch.service.app import open_data, system_clock
+from veilmatch.clock import system_clock
+from veilmatch.service.app import open_data
 
 _LOADED = (
     "veilmatch.cli.service_commands",
