@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-LOG = ("uvicorn", "veilmatch.cli.log_commands", "veilmatch.logstore.witness_app")
+LOG = ("uvicorn", "veilmatch.cli.auditor.log_commands", "veilmatch.logstore.witness_app")
 # A killed worker's lease would hold up the next one for a quarter of an hour.
 SERVICE = (
-    "veilmatch.cli.serve_commands",
-    "veilmatch.cli.service_commands",
-    "veilmatch.cli.action_commands",
+    "veilmatch.cli.operator.serve_commands",
+    "veilmatch.cli.operator.service_commands",
+    "veilmatch.cli.operator.action_commands",
     "veilmatch.jobs.worker:LEASE_S=0",
 )
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from sqlalchemy import func, select
 
 from veilmatch.access.gate.snapshot import reinstate_account, revoke_device, suspend_account
-from veilmatch.access.gate.usage import DAY_S, read_usage
+from veilmatch.access.gate.usage import read_usage
 from veilmatch.admin.guard import (
     AdminChange,
     AdminOrAuditor,
@@ -30,6 +30,7 @@ from veilmatch.admin.models import (
     UsageOut,
     ValidIn,
 )
+from veilmatch.clock import DAY_S
 from veilmatch.store import schema
 
 router = APIRouter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from veilmatch.access.roles import Role
 from veilmatch.actions.signing import Scheme
+from veilmatch.clock import DAY_S
 
 _PLAIN = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PLAIN)]
@@ -19,7 +21,7 @@ Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="16 bytes in hexadecimal.")]
 DeviceId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="8 bytes in hexadecimal.")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-Seconds = Annotated[int, Field(ge=1, le=400 * 86_400)]
+Seconds = Annotated[int, Field(ge=1, le=400 * DAY_S)]
 
 
 class State(StrEnum):
@@ -31,6 +33,10 @@ class State(StrEnum):
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
+        """Show nothing: some hold a password, a token or a name."""
+        return ()
 
 
 ProblemType = Literal[
@@ -202,7 +208,7 @@ class CredentialOut(_Model):
 class ValidIn(_Model):
     """For how long."""
 
-    valid_s: Seconds = 365 * 86_400
+    valid_s: Seconds = 365 * DAY_S
 
 
 class TokenOut(_Model):
@@ -216,7 +222,7 @@ class CertificateIn(_Model):
     """A client certificate in PEM."""
 
     pem: Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
-    valid_s: Seconds = 365 * 86_400
+    valid_s: Seconds = 365 * DAY_S
 
 
 class CredentialMade(_Model):

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import StoreError
 from veilmatch.ingest.ledger import State
-from veilmatch.intakestore.deletion import DAY_S, EMPTIED
+from veilmatch.intakestore.clock_watch import ClockWatch
+from veilmatch.intakestore.deletion import EMPTIED
 from veilmatch.intakestore.hot_rows import add_counts
 from veilmatch.intakestore.limits import RetentionLimits
 from veilmatch.store import schema
@@ -22,7 +24,7 @@ from veilmatch.store.blobs import Blobs
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, hold_abandoned, list_files
 
-_ORPHAN_BLOB_S = 86_400  # a blob may be younger than its row's change of place
+_ORPHAN_BLOB_S = DAY_S  # a blob may be younger than its row's change of place
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,19 @@ class Collector:
     ) -> None:
         self._database, self._shelf = database, SegmentShelf(folder, blobs)
         self._limits, self._clock = limits, clock
+        self._watch = ClockWatch(database, clock)
+
+    def look_at_clock(self) -> None:
+        """Note the time at the start, so that a jump soon after it is seen. Raises StoreError."""
+        self._watch.may_destroy()
 
     def run(self) -> Collected:
-        """Collect once. Raises StoreError; what was collected before it stays collected."""
+        """Collect once. Raises StoreError; what was collected before it stays collected.
+
+        After the clock jumped, only what is done is collected, for a day (``ClockWatch``).
+        """
+        if not self._watch.may_destroy():
+            return Collected(self.collect_done(), 0, 0, 0)
         expired = self.expire_waiting()
         done = self.collect_done()
         return Collected(done, expired, self.drop_marks(), self.collect_orphans())

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from veilmatch.access.gate.snapshot import Gate
 from veilmatch.access.gate.usage import Usage
+from veilmatch.clock import system_clock
 from veilmatch.errors import Error, UnavailableError
 from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.retention import Collector
@@ -40,11 +41,6 @@ from veilmatch.store.database import Database
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
 _TIMER_S, _COLLECT_S, _UPKEEP_S = 0.5, 60.0, 1.0
-
-
-def system_clock() -> int:
-    """Seconds since 1970, UTC."""
-    return int(time.time())
 
 
 def open_data(data: Path, url: str | None) -> tuple[Database, Crypter]:
@@ -139,6 +135,7 @@ class _Parts:
         return [
             ("seal", self.store.seal_due, _TIMER_S),
             ("upload", self.store.upload_sealed, _TIMER_S),
+            ("delays", self.store.mend_delays, _COLLECT_S),
             ("collect", self.backlog.collect, _COLLECT_S),
             ("release", self.look_at_release, _COLLECT_S),
             ("upkeep", self.upkeep, _UPKEEP_S),
@@ -183,6 +180,7 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         parts.store.seal_all()  # what a killed process left open
+        parts.backlog.look_at_clock()
         parts.gate.refresh()
         parts.usage.forget_old()
         parts.backlog.look()  # an alarm shows from the first moment

@@ -19,7 +19,8 @@ from tests.tally import Tally
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.actions.outbox import enqueue
 from veilmatch.actions.signing import Scheme
-from veilmatch.service.app import open_data, system_clock
+from veilmatch.clock import system_clock
+from veilmatch.service.app import open_data
 
 pytestmark = pytest.mark.faults
 

@@ -17,14 +17,14 @@ import httpx
 
 from tests.integration.service.stores import OpenStore, open_store
 from tests.integration.service.world import SMALL, Device, World
-from veilmatch.cli.service_commands import _tell
-from veilmatch.cli.watching import Voice
+from veilmatch.cli.operator.service_commands import _tell
 from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.service.app import Surroundings, create_app
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.watch.events import Events
 from veilmatch.service.watch.metrics import Metrics
 from veilmatch.service.watch.roles import WorkMetrics
+from veilmatch.service.watch.voice import Voice
 from veilmatch.store.database import read_counters
 
 _MATCHES = SMALL.min_shares - 1
@@ -41,6 +41,10 @@ class Seen:
     worker: str
     counters: str
     share_count: int
+
+
+def _never(text: str) -> None:
+    raise AssertionError(text)
 
 
 class _Run:
@@ -82,7 +86,9 @@ class _Run:
     def _work(self, store: OpenStore) -> str:
         """Look once, as ``veilmatch work --log --metrics-port`` does; what it shows and says."""
         done = store.worker(self.world).run()
-        _tell(done, self.work_metrics, Voice("work", Events(lambda: _NOW, self.work_stream)))
+        _tell(
+            done, self.work_metrics, Voice("work", Events(lambda: _NOW, self.work_stream), _never)
+        )
         self.work_metrics.look(store.database, lambda: _NOW)
         shown = self.work_metrics.to_bytes().decode()
         return f"{done}\n{self.work_stream.getvalue()}\n{shown}"

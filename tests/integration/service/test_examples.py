@@ -14,8 +14,14 @@ import typer
 import yaml  # type: ignore[import-untyped]
 
 from tests.docs.markdown import ROOT
+from tests.integration.service.world import World
+from tests.simulators.asgi import InProcess
 from veilmatch.cli.main import build_app
+from veilmatch.cli.operator.serve_commands import opened_app
+from veilmatch.clock import system_clock
 from veilmatch.service.setup.configuration import load_configuration
+from veilmatch.service.watch.events import Events
+from veilmatch.service.watch.metrics import Metrics
 
 _EXAMPLES = ROOT / "examples"
 UNITS = sorted((_EXAMPLES / "systemd").glob("*.service"))
@@ -91,6 +97,14 @@ def test_the_service_reads_its_example_settings() -> None:
     made = load_configuration(_EXAMPLES / "systemd" / "serve.toml", {})
     assert made.administration
     assert made.metrics_port == 9462
+
+
+def test_the_service_starts_with_its_example_settings(world: World, tmp_path: Path) -> None:
+    example = _EXAMPLES / "systemd" / "serve.toml"
+    made = load_configuration(example, {"data": tmp_path / "data", "site": world.site})
+    with opened_app(made, Metrics(), Events(system_clock)) as app:
+        assert InProcess(app).get("/admin/v1/openapi.json").status_code == 200
+    assert made.administration_step_up
 
 
 def test_serve_and_work_meet_at_one_place_for_segments() -> None:

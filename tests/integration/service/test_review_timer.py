@@ -85,7 +85,11 @@ def test_killed_services_move_every_case_on_once(
     house = _fill(tmp_path / "data", cases, tmp_path)
     config = _config(tmp_path, tmp_path / "data", world.site)
     # Without a lease both are at it at once, which is worse than what really happens.
-    loaded = (*SERVICE, "veilmatch.cli.review_timer", "veilmatch.casework.after.timer:LEASE_S=0")
+    loaded = (
+        *SERVICE,
+        "veilmatch.cli.operator.review_timer",
+        "veilmatch.casework.after.timer:LEASE_S=0",
+    )
     killed = hits = 0
     with Nursery(tmp_path / "serve.log", loaded) as nursery:
         for _ in range(KILLS // 2):
@@ -142,7 +146,8 @@ def test_a_service_signs_heads_shows_its_timer_and_stops_in_order(
     )
     with Program([*PROGRAM, "serve", "--config", config], tmp_path / "serve.log") as service:
         _settle(house, Counter({"acted": 2}))
-        deadline, heads = time.monotonic() + 30, []
+        deadline = time.monotonic() + 30
+        heads: list[Path] = []
         while not heads and time.monotonic() < deadline:
             heads = list((tmp_path / "heads").glob("head-*.json"))
             time.sleep(0.05)

@@ -17,9 +17,10 @@ from tests.nursery import Nursery
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.actions.outbox import enqueue
 from veilmatch.actions.signing import Scheme
-from veilmatch.service.app import open_data, system_clock
+from veilmatch.clock import system_clock
+from veilmatch.service.app import open_data
 
-_LOADED = ("veilmatch.cli.service_commands", "veilmatch.cli.action_commands")
+_LOADED = ("veilmatch.cli.operator.service_commands", "veilmatch.cli.operator.action_commands")
 
 
 def _metrics(nursery: Nursery, wanted: str) -> str:

@@ -185,8 +185,8 @@ def test_changes_need_a_passkey(house: House, role: Role) -> None:
             assert answer.status_code == 403, f"{method} {path}"
             assert answer.json()["type"] == f"urn:veilmatch:problem:{kind}", f"{method} {path}"
     assert house.kinds() == before
-    for (method, path), allowed in MATRIX.items():  # reading asks for none
-        if method == "GET" and allowed is not OPEN and role in allowed:
+    for (method, path), readers in MATRIX.items():  # reading asks for none
+        if method == "GET" and readers is not OPEN and role in readers:
             answer = house.http.request(
                 method, _address(path), headers=house.headers(role, stepped_up=False)
             )

@@ -11,9 +11,10 @@ import httpx
 
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import Device, World
+from veilmatch.clock import system_clock
 from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.intakestore.retention import Collector
-from veilmatch.service.app import SEGMENTS, Surroundings, create_app, system_clock
+from veilmatch.service.app import SEGMENTS, Surroundings, create_app
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.watch.backlog import BacklogWatch
 from veilmatch.service.watch.events import Events

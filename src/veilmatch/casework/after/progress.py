@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, and_, exists, not_, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, not_, or_, select, update
 
 from veilmatch.actions.tables import action_delivery, action_message
 from veilmatch.casework.after.preservation import Keeping, begin_preservation, sweep_files
@@ -33,6 +34,20 @@ from veilmatch.transparency.entries.canonical import JsonObject
 
 _PAGE = 200
 _Step = Callable[[Connection, bytes], bool]
+
+
+def describe_receipt(row: Row[Any]) -> JsonObject:
+    """Say what the log's entry of a receipt says; the export for auditors must say the same."""
+    return {
+        "body": row.body,
+        "step": row.step,
+        "effective": bool(row.is_effective),
+        "code": row.code,
+        "request": row.request_id,
+        "report": 0 if row.report_number is None else row.report_number,
+        "file": row.file_id or "",
+        "at": row.received_at,
+    }
 
 
 @dataclass
@@ -92,16 +107,7 @@ class Progress:
             desk.log.hold(connection)
             rows = connection.execute(query).all()
             for row in rows:
-                detail: JsonObject = {
-                    "body": row.body,
-                    "step": row.step,
-                    "effective": bool(row.is_effective),
-                    "code": row.code,
-                    "request": row.request_id,
-                    "report": 0 if row.report_number is None else row.report_number,
-                    "file": row.file_id or "",
-                    "at": row.received_at,
-                }
+                detail = describe_receipt(row)
                 entry = LogEntry("report.receipt", NOBODY, row.report_key, detail)
                 place = desk.log.append(connection, entry)
                 connection.execute(

@@ -59,6 +59,10 @@ class BacklogWatch:
             self._events.warn("segments held", segments=waiting.held)
         self._is_alarm, self._held = is_alarm, waiting.held
 
+    def look_at_clock(self) -> None:
+        """Note the time at the start, so that a jump soon after it is seen. Raises StoreError."""
+        self._collector.look_at_clock()
+
     def collect(self) -> None:
         """Collect once, count what was destroyed unmatched, and look. Raises StoreError."""
         expired = self._collector.run().expired_vouchers

@@ -34,7 +34,7 @@ ROUTES = frozenset(
     }
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "other"})
-TIMERS = frozenset({"seal", "upload", "collect", "release", "upkeep", "review"})
+TIMERS = frozenset({"seal", "upload", "delays", "collect", "release", "upkeep", "review"})
 ROLES = frozenset({"work", "actions"})
 TIMED_STEPS = frozenset({"advance", "head", "feedback"})
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})

@@ -147,7 +147,7 @@ class Metrics(Exposed):
             registry=self.registry,
         )
         self._children: dict[tuple[str, str, int], Any] = {}
-        self._histograms = {route: self._seconds.labels(route) for route in ROUTES}
+        self._histograms = {route: self._seconds.labels(route) for route in sorted(ROUTES)}
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer."""
