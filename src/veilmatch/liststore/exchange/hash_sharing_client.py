@@ -161,6 +161,9 @@ class HashSharingClient:
             if response.status_code in _RETRIED:
                 return False
             _check_status(response.status_code, 200)
+            if response.headers.get("content-encoding", "identity") != "identity":
+                # We ask for none; a few compressed bytes could become many.
+                raise NetworkError("the service's page is compressed, which was not asked for")
             try:
                 handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE)
                 with os.fdopen(handle, "wb") as out:
