@@ -17,9 +17,9 @@ from veilmatch.client.policy_file import policy_to_bytes
 from veilmatch.hashlist.hash_list import parse_hash_list, sign_hash_list
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
-from veilmatch.release.manifest import HashAlgorithm, Parameters
+from veilmatch.release.manifest import MANIFEST, SHARDS, HashAlgorithm, Parameters
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
-from veilmatch.release.trusted_release import MANIFEST, SHARDS, STATEMENT, TrustPolicy
+from veilmatch.release.trusted_release import STATEMENT, TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import Current
 from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope, Trust

@@ -24,7 +24,7 @@ from veilmatch.logstore.log_folder import FILE_LEN_MAX, LogFolder, read_note
 from veilmatch.logstore.remote import ask_witness, open_log
 from veilmatch.logstore.state import SignedTrees, load_note_signer, save_note_key
 from veilmatch.logstore.statements import build_bundle, build_release_statement
-from veilmatch.release.trusted_release import MANIFEST
+from veilmatch.release.manifest import MANIFEST
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file, write_atomic
