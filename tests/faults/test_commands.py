@@ -195,7 +195,7 @@ def test_killed_collections(
 @pytest.fixture(scope="module")
 def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     """Commands whose runs on an engine have many small shards."""
-    loaded = (*SERVICE, "veilmatch.cli.build_commands", "tests.faults.small_shards")
+    loaded = (*SERVICE, "veilmatch.cli.publisher.build_commands", "tests.faults.small_shards")
     root = str(Path(__file__).parents[2])
     paths = [root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}

@@ -55,7 +55,7 @@ Report = Callable[[int], None]
 """Called with the number of vouchers just processed."""
 
 
-class _StoppedError(Exception):
+class _StoppedError(LeaseError):
     """A segment is given back half matched, because the worker was asked to stop."""
 
 

@@ -17,7 +17,7 @@ from tests.docs.markdown import ROOT
 from tests.integration.service.world import World
 from tests.simulators.asgi import InProcess
 from veilmatch.cli.main import build_app
-from veilmatch.cli.serve_commands import opened_app
+from veilmatch.cli.operator.serve_commands import opened_app
 from veilmatch.service.app import system_clock
 from veilmatch.service.setup.configuration import load_configuration
 from veilmatch.service.watch.events import Events

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.release_commands import release_app
+from veilmatch.cli.publisher.release_commands import release_app
 from veilmatch.site.pruning import PrunePlan, plan_prune, prune
 
 _HOUR_S = 3600
