@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from veilmatch.cli import engine_build
+from veilmatch.cli.publisher import engine_build
 from veilmatch.jobs import match_run
 from veilmatch.release.publish import Draft
 
 ROWS, VOUCHERS = 16, 8
-_load: Callable[..., tuple[bytes, Draft]] = engine_build.load_or_draw_draft
+_load: Callable[..., tuple[bytes, Draft]] = vars(engine_build)["load_or_draw_draft"]
 
 
 def _load_and_cut(*arguments: Any, **options: Any) -> tuple[bytes, Draft]:

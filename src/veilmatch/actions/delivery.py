@@ -67,6 +67,7 @@ class Deliverer:
         sender: Sends one try.
         clock: Gives seconds since 1970.
         chance: Gives a number in [0, 1), so that tries of many messages spread.
+        is_stopping: Says that no other try shall begin.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class Deliverer:
         sender: Sender,
         clock: Callable[[], int],
         chance: Callable[[], float] = random.random,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database, self._endpoints, self._sender = database, endpoints, sender
-        self._clock, self._chance = clock, chance
+        self._clock, self._chance, self._is_stopping = clock, chance, is_stopping
 
     def run(self) -> int:
         """Try everything that is due now, several at once. Returns how many were delivered."""
@@ -88,7 +90,7 @@ class Deliverer:
 
     def _run_until_idle(self) -> int:
         count = 0
-        while (lease := self.lease()) is not None:
+        while not self._is_stopping() and (lease := self.lease()) is not None:
             outcome = self._sender.send(lease.request)
             self.settle(lease, outcome)
             count += outcome.delivered

@@ -55,7 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "demo_commands": ("demo",),
     "device.picture_commands": ("pictures",),
     "device.hash_commands": ("hash",),
-    "bench_commands": ("bench",),
+    "auditor.bench_commands": ("bench",),
     "operator.doctor_commands": ("doctor",),
     "publisher.prune_commands": ("release",),
     "publisher.release_commands": ("release",),

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from veilmatch.console.guard import Door, Guard, Visit
+from veilmatch.console.operations import deliveries
 from veilmatch.console.screens import (
     appeals,
     case,
@@ -46,6 +47,7 @@ DOORS: list[Door] = [
     *reports.DOORS,
     *appeals.DOORS,
     *figures.DOORS,
+    *deliveries.DOORS,
     *user.DOORS,
     *numbers.DOORS,
 ]

@@ -52,6 +52,7 @@ _LINKS: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("Appeals", "/review/appeals", frozenset({Role.LEAD})),
     ("Reports", "/review/reports", frozenset({Role.REPORTER, Role.LEAD, Role.AUDITOR})),
     ("Figures", "/review/figures", frozenset({Role.REVIEWER, Role.LEAD, Role.AUDITOR})),
+    ("Deliveries", "/review/deliveries", frozenset({Role.ADMIN, Role.OPERATOR, Role.AUDITOR})),
     ("Preferences", "/review/preferences", frozenset({Role.REVIEWER, Role.LEAD})),
 )
 # A case belongs to the queue, though its address does not say so.

@@ -171,7 +171,7 @@ class Worker:
             batch_len = _BATCH if self._matcher is None else _ENGINE_BATCH
             for start in range(0, len(mine), batch_len):
                 if self._is_stopping():
-                    raise _StoppedError
+                    raise _StoppedError("the worker was asked to stop")
                 batch = mine[start : start + batch_len]
                 processed += self._match(release_id, batch)
                 report(len(batch))

@@ -18,7 +18,7 @@ from tests.integration.service.world import World
 from tests.simulators.asgi import InProcess
 from veilmatch.cli.main import build_app
 from veilmatch.cli.operator.serve_commands import opened_app
-from veilmatch.service.app import system_clock
+from veilmatch.clock import system_clock
 from veilmatch.service.setup.configuration import load_configuration
 from veilmatch.service.watch.events import Events
 from veilmatch.service.watch.metrics import Metrics
@@ -47,6 +47,16 @@ def test_units_run_commands_that_there_are(unit: Path) -> None:
     program, *words = shlex.split(line)
     assert program == _PROGRAM
     _check_command(words)
+    # A user's folder is its own: two users cannot share one, its files are their owner's alone.
+    if "--data" in words:
+        data = Path(words[words.index("--data") + 1])
+        (folders,) = re.findall(r"^StateDirectory=(.+)$", text, re.MULTILINE)
+        assert data.parent == Path("/var/lib")
+        assert data.name == folders.split()[0]
+        (user,) = re.findall(r"^User=(.+)$", text, re.MULTILINE)
+        assert user == data.name
+        assert "StateDirectoryMode=0700" in text
+        assert "EnvironmentFile=/etc/veilmatch/database.env" in text  # and one database for all
     # Who takes nothing from the network may read alpha, and nobody else.
     assert ("--secrets" in words) == ("work" in unit.name)
     assert ("InaccessiblePaths=-/var/lib/veilmatch-secrets" in text) == ("work" not in unit.name)
@@ -59,7 +69,7 @@ def test_timers_start_a_unit_that_there_is(timer: Path) -> None:
     assert unit in UNITS
     assert "Type=oneshot" in unit.read_text(encoding="utf-8")
     (when,) = re.findall(r"^OnCalendar=(.+)$", text, re.MULTILINE)
-    assert when in ("hourly", "daily")
+    assert when in ("hourly", "daily", "*-*-* 00/6:00:00")
     assert "WantedBy=timers.target" in text
 
 
@@ -97,13 +107,29 @@ def test_the_service_starts_with_its_example_settings(world: World, tmp_path: Pa
     assert made.administration_step_up
 
 
+def test_serve_and_work_meet_at_one_place_for_segments() -> None:
+    made = load_configuration(_EXAMPLES / "systemd" / "serve.toml", {})
+    text = (_EXAMPLES / "systemd" / "veilmatch-work@.service").read_text(encoding="utf-8")
+    assert f"--blobs {made.blobs} " in text
+    assert made.data == Path("/var/lib/veilmatch-serve")
+    for name in ("veilmatch-serve.service", "veilmatch-work@.service"):
+        unit = (_EXAMPLES / "systemd" / name).read_text(encoding="utf-8")
+        assert "Group=veilmatch\n" in unit
+        assert "UMask=0007\n" in unit
+        assert f"ReadWritePaths={made.blobs}\n" in unit
+
+
 def test_the_compose_file() -> None:
     made = yaml.safe_load((_EXAMPLES / "compose.yaml").read_text(encoding="utf-8"))
     services = made["services"]
-    assert set(services) == {"database", "serve", "work", "actions"}
+    assert set(services) == {"database", "migrate", "serve", "work", "actions"}
     for name, service in services.items():
         if name == "database":
             continue
+        # Tables and store key are made once, before anybody needs them.
+        waits_for = {"migrate": {"condition": "service_completed_successfully"}}
+        assert service["depends_on"] == waits_for or name == "migrate"
+        assert (service["restart"] == "no") == (name == "migrate")
         assert service["command"][0] == "veilmatch"
         _check_command(service["command"][1:])
         has_secrets = any(mount.startswith("table-secrets:") for mount in service["volumes"])

@@ -24,9 +24,9 @@ from veilmatch.jobs.table_run import (
     blind_on_engine,
     forget_draft,
     load_or_draw_draft,
-    verify_rows_on_engine,
 )
 from veilmatch.release.publish import build_from_set, draw_draft
+from veilmatch.shards.checks.table_check import verify_rows_on_engine
 from veilmatch.shards.engine import EngineSettings, open_engine
 from veilmatch.table.blinded_table import BlindedTable, UncheckedTable
 from veilmatch.table.plan import parse_shard_order

@@ -15,7 +15,6 @@ from veilmatch.errors import ConfigError, Error, StoreError
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import LEASE_S, Worker
 from veilmatch.release.manifest import Parameters
-from veilmatch.release.trusted_release import MANIFEST
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.database import read_counters
 from veilmatch.voucher.asset import Kind
@@ -175,7 +174,7 @@ def test_a_release_without_secret_or_manifest_ends_nothing_else(
     if "secret" in gone:
         (path,) = secrets.glob(f"*{older.hex()}*.secret")
     else:
-        path = ReleaseSite(site).release_folder(older) / MANIFEST
+        path = ReleaseSite(site).release_folder(older) / "manifest.json"
     if "damaged" in gone:
         path.write_bytes(b"\xff" * 40)
     else:

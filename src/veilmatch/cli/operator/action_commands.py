@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from veilmatch.actions.signing import Scheme
 from veilmatch.cli.console import print_json, say, warn
 from veilmatch.cli.operator.operator_commands import open_store, parse_id
 from veilmatch.cli.options import AsJson, Data, DatabaseUrl
+from veilmatch.cli.stopping import asked_to_stop
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 
@@ -96,13 +96,18 @@ def deliver(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deliver actions until stopped; any number of these may run."""
+    """Deliver actions until stopped; any number of these may run.
+
+    Asked to stop, it begins no other delivery, and finishes those that are on their way.
+    """
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
     sender, count = HttpSender(), 0
-    with open_store(data, database) as store:
-        worker = Deliverer(store.database, store.endpoints, sender, system_clock)
-        while True:
+    with asked_to_stop() as stop, open_store(data, database) as store:
+        worker = Deliverer(
+            store.database, store.endpoints, sender, system_clock, is_stopping=stop.is_set
+        )
+        while not stop.is_set():
             try:
                 count += worker.run()
                 worker.purge()
@@ -112,7 +117,7 @@ def deliver(
                 warn(f"{exc}; trying again in {interval:g} s")
             if once:
                 break
-            time.sleep(interval)
+            stop.wait(interval)
     sender.close()
     say(f"{count} delivered")
     if as_json:

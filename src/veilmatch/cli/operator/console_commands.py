@@ -127,7 +127,7 @@ def read_console_settings(
         origin: How browsers reach it; may be empty.
         profile: File that says who reports.
         has_tls: The server itself speaks TLS.
-        step_up: A passkey is asked for before a report.
+        step_up: A passkey is asked for before cases, decisions, reports.
         agreement: Party to the hash-sharing agreement.
 
     Raises:
@@ -162,7 +162,10 @@ def console(
         Path | None, typer.Option(help="Who reports: a JSON file; see the guide for reviewers.")
     ] = None,
     step_up: Annotated[
-        bool, typer.Option("--step-up", help="Ask for a passkey before a report.")
+        bool,
+        typer.Option(
+            "--step-up", help="Ask for a passkey before a case, a look, a decision, a report."
+        ),
     ] = False,
     agreement: Annotated[
         bool, typer.Option("--agreement", help="You are party to the hash-sharing agreement.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,9 @@ from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
 from veilmatch.cli.key_files import ask_pin
 from veilmatch.cli.options import AsJson, Data, DatabaseUrl, EngineText
+from veilmatch.cli.stopping import asked_to_stop
 from veilmatch.clock import DAY_S, system_clock
-from veilmatch.errors import ConfigError, StoreError, UnavailableError
+from veilmatch.errors import ConfigError, Error, StoreError, UnavailableError
 from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Matcher, Worker, WorkSummary
 from veilmatch.opening.contact_sheet import build_contact_sheet
@@ -52,6 +54,7 @@ def _open_worker(
     url: str | None,
     place: str | None,
     engine: str | None,
+    stop: threading.Event,
 ) -> Iterator[tuple[Worker, WorkStore]]:
     release_site = check_site(site)
     blobs = open_blobs(place) if place else None
@@ -61,7 +64,15 @@ def _open_worker(
             work = WorkStore(database, data / SEGMENTS, crypter, blobs)
             cases = CaseStore(database, crypter)
             with _open_matcher(engine, secrets, data, database, crypter) as matcher:
-                yield Worker(work, cases, release_site, keys, system_clock, matcher), work
+                worker = Worker(
+                    work, cases, release_site, keys, system_clock, matcher, _tell, stop.is_set
+                )
+                yield worker, work
+
+
+def _tell(fault: Error) -> None:
+    """Say what a segment or an account failed with: the class, never the message."""
+    warn(f"not processed: {type(fault).__name__}; it is tried again, then held for an operator")
 
 
 @contextmanager
@@ -72,7 +83,7 @@ def _open_matcher(
     if engine is None:
         yield None
         return
-    from veilmatch.cli.publisher.engine_build import open_engine_named
+    from veilmatch.cli.engine_runs import open_engine_named
     from veilmatch.jobs.match_run import EngineMatcher
     from veilmatch.shards.ledger import ShardLedger
 
@@ -108,13 +119,21 @@ def work(
     engine: EngineText = None,
     as_json: AsJson = False,
 ) -> None:
-    """Match what is due and open accounts that pass the threshold."""
+    """Match what is due and open accounts that pass the threshold.
+
+    Asked to stop, it gives back the segment it is at: the next worker has it at once.
+    """
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
-    total, opened = WorkSummary(), _open_worker(data, site, secrets, database, blobs, engine)
-    with opened as (worker, store), progress() as bars:
+    total = WorkSummary()
+    with ExitStack() as stack:
+        stop = stack.enter_context(asked_to_stop())
+        worker, store = stack.enter_context(
+            _open_worker(data, site, secrets, database, blobs, engine, stop)
+        )
+        bars = stack.enter_context(progress())
         task = bars.add_task("matching vouchers", total=store.pending_count()[1] or None)
-        while True:
+        while not stop.is_set():
             try:
                 total.add(worker.run(lambda count: bars.advance(task, count)))
                 is_left = drain and store.pending_count()[0] > 0
@@ -125,8 +144,10 @@ def work(
                 is_left = True
             if once or (drain and (total.failed or not is_left)):
                 break
-            time.sleep(interval)
-    if total.failed:
+            stop.wait(interval)
+    if stop.is_set() and (once or drain):
+        raise KeyboardInterrupt  # not all was done
+    if total.failed and (once or drain):
         raise StoreError(
             f"{total.failed} segments or accounts could not be processed; they wait",
             hint="veilmatch admin check says what is wrong with the store",

@@ -25,7 +25,7 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.key_files import open_provider_key
-from veilmatch.cli.options import AsJson
+from veilmatch.cli.options import RUN_DATA, AsJson, EngineText, RunData
 from veilmatch.clock import system_clock
 from veilmatch.errors import (
     ConfigError,
@@ -49,7 +49,7 @@ from veilmatch.hashlist.statement import (
 from veilmatch.hazmat.proof import verify_knowledge
 from veilmatch.release.manifest import Manifest, knowledge_binding
 from veilmatch.release.trusted_release import CLOCK_SKEW_S
-from veilmatch.site.release_site import ReleaseSite
+from veilmatch.site.release_site import CheckTable, ReleaseSite
 from veilmatch.store.files import read_file, write_atomic
 from veilmatch.transparency.entries.envelope import Envelope, parse_envelope
 from veilmatch.wire import Json, parse_json
@@ -103,8 +103,16 @@ class Inspection:
         return self.manifest
 
 
-def inspect_release(site: ReleaseSite, asker: Asker, now: int) -> Inspection:
+def inspect_release(
+    site: ReleaseSite, asker: Asker, now: int, check_table: CheckTable | None = None
+) -> Inspection:
     """Check the current release as a provider does, K-1 to K-7; the first failure ends it.
+
+    Args:
+        site: Where the release lies.
+        asker: Who checks it.
+        now: Seconds since 1970.
+        check_table: Checks the rows on an engine; None for this process.
 
     Raises:
         ConfigError: The site holds no release.
@@ -115,7 +123,10 @@ def inspect_release(site: ReleaseSite, asker: Asker, now: int) -> Inspection:
         found.manifest = site.read_manifest(found.release_id)
 
     def verify_files() -> None:  # K-2 (TableError) and K-3
-        site.verify_release_files(found.release_id)
+        if check_table is None:
+            site.verify_release_files(found.release_id)
+        else:
+            site.verify_release_files(found.release_id, check_table)
 
     checks: tuple[Callable[[], None], ...] = (
         parse,
@@ -278,6 +289,15 @@ def _say_release(found: Inspection, asker: Asker) -> None:
             say(f"  K-{number} {text} (not reached)")
 
 
+def _on_engine(text: str, data: Path) -> CheckTable:
+    # Only here: a check in this process needs no database.
+    from veilmatch.cli.engine_runs import check_table_on
+    from veilmatch.shards.engine import parse_engine
+
+    parse_engine(text)  # a wrong one is told before anything is read
+    return lambda table: check_table_on(text, data, table)
+
+
 def inspect(
     site: Site,
     provider: Annotated[
@@ -285,6 +305,8 @@ def inspect(
     ] = None,
     own_list: OwnListFile = None,
     attestation: Attestation = None,
+    engine: EngineText = None,
+    run_data: RunData = RUN_DATA,
     as_json: AsJson = False,
 ) -> int:
     """Show the current release to a person, and check it; exit code 1 if a check fails."""
@@ -295,7 +317,8 @@ def inspect(
         asker = read_asker(known, own_list, attestation)
     elif own_list is not None or attestation is not None:
         raise ConfigError("whose list is it?", setting="provider", hint="give --provider NAME.json")
-    found = inspect_release(ReleaseSite(site), asker, system_clock())
+    check_table = _on_engine(engine, run_data) if engine is not None else None
+    found = inspect_release(ReleaseSite(site), asker, system_clock(), check_table)
     _say_release(found, asker)
     if as_json:
         print_json(

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from veilmatch.cli.console import progress
+from veilmatch.cli.engine_runs import open_engine_named, open_ledger
 from veilmatch.clock import system_clock
 from veilmatch.jobs.key_provider import KeyProvider
 from veilmatch.jobs.table_run import blind_on_engine, forget_draft, load_or_draw_draft
 from veilmatch.release.publish import BuiltRelease, HashSet, ReleaseRequest, build_from_set
-from veilmatch.shards.engine import Engine, open_engine, parse_engine
-from veilmatch.shards.ledger import ShardLedger
-from veilmatch.store.crypter import load_crypter
-from veilmatch.store.database import Database
-
-_DATABASE, _KEY, _SHARDS = "runs.sqlite", "runs.key", "shards"
-
-
-@contextmanager
-def open_ledger(data: Path) -> Iterator[tuple[Database, ShardLedger]]:
-    """Open the record of runs below a folder. Raises ConfigError, StoreError."""
-    database = Database(data / _DATABASE)
-    try:
-        crypter = load_crypter(data / _KEY)
-        yield database, ShardLedger(database, crypter, data / _SHARDS, system_clock)
-    finally:
-        database.close()
-
-
-@contextmanager
-def open_engine_named(text: str) -> Iterator[Engine]:
-    """Open the engine that an option names; end it at the end. Raises ConfigError."""
-    engine = open_engine(parse_engine(text))
-    try:
-        yield engine
-    finally:
-        engine.close()
+from veilmatch.shards.engine import parse_engine
 
 
 class EngineBuild:

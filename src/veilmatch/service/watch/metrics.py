@@ -73,8 +73,8 @@ class Metrics:
             ["timer"],
             registry=self.registry,
         )
-        for named in sorted(TIMERS):  # zero is shown too, so that a rule sees the first failure
-            self.timer_rounds_failed.labels(named)
+        for name in sorted(TIMERS):  # zero is shown too, so that a rule sees the first failure
+            self.timer_rounds_failed.labels(name)
         self.expired_vouchers = Counter(
             "veilmatch_expired_vouchers",
             "Vouchers destroyed unmatched, because they waited longer than hard_age_s.",
