@@ -113,7 +113,7 @@ class Service:
             self.outcomes.append(outcome)
             if outcome is Outcome.STORED:
                 self.ledger[key] = LedgerEntry(voucher.digest, State.WAITING)
-                self.waiting[key] = (batch.release_id, voucher.body)
+                self.waiting[key] = (batch.release_id, bytes(voucher.body))
 
     def delete(self, data: bytes) -> None:
         batch = accept_deletion(data)

@@ -282,6 +282,13 @@ def _batches(house: House) -> list[Family]:
     deletion = build_deletion_batch(device.identity, device.key, ids)
     foreign = build_deletion_batch(other.identity, device.key, ids)
 
+    front, length = len(batch) - 64 - 2 * len(made[0].to_bytes()), len(made[0].to_bytes())
+    first, second = batch[front : front + length], batch[front + length : -64]
+    swapped = batch[:front] + second + first + batch[-64:]
+    whole = batch[:-64] + device.key.sign("voucher batch", batch[:-64])
+    hollow = batch[: front - 4] + bytes(4)
+    hollow += device.key.sign("voucher batch", hollow)
+
     def case(name: str, reason: str, data: bytes, error: str) -> Case:
         return Case(name, reason, {"batch": data.hex()}, error)
 
@@ -308,6 +315,9 @@ def _batches(house: House) -> list[Family]:
                 case("release-flipped", "another release", flip(batch, 140), "SignatureError"),
                 case("count-flipped", "another count", flip(batch, 166), "EncodingError"),
                 case("voucher-flipped", "a bit of a voucher", flip(batch, 600), "SignatureError"),
+                case("vouchers-swapped", "the same two, the other way", swapped, "SignatureError"),
+                case("signed-whole", "signed over the bodies themselves", whole, "SignatureError"),
+                case("no-length", "vouchers of no bytes", hollow, "EncodingError"),
             ),
         ),
         Family(

@@ -298,6 +298,7 @@ def _voucher_batch(x: Json) -> Json:
         "account": batch.identity.account.hex(),
         "release_id": batch.release_id.hex(),
         "vouchers": [v.hex() for v in batch.vouchers],
+        "digests": [d.hex() for d in batch.digests],
     }
 
 

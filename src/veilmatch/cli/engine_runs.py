@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from veilmatch.cli.console import progress
+from veilmatch.clock import system_clock
 from veilmatch.shards.checks.table_check import verify_rows_on_engine
 from veilmatch.shards.engine import Engine, open_engine, parse_engine
 from veilmatch.shards.ledger import ShardLedger
@@ -16,11 +16,6 @@ from veilmatch.store.database import Database
 from veilmatch.table.blinded_table import BlindedTable, UncheckedTable
 
 _DATABASE, _KEY, _SHARDS = "runs.sqlite", "runs.key", "shards"
-
-
-def system_clock() -> int:
-    """Give seconds since 1970."""
-    return int(time.time())
 
 
 @contextmanager

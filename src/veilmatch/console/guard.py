@@ -76,6 +76,9 @@ class Visit:
     issuer_step: str = field(default="", repr=False)
     form_secret: str = field(default="", repr=False)
 
+    def __repr__(self) -> str:
+        return f"Visit({self.address})"  # a form may hold a password
+
     @property
     def person(self) -> Principal:
         """Who is logged in. Raises InternalError behind an open door."""

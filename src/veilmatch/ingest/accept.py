@@ -6,10 +6,10 @@ that it does not know. Spec: ``spec/55-ingest.md`` section 1; ``protocol`` step 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from veilmatch.errors import EpochError, PolicyError
 from veilmatch.hazmat.signing import derive_key_id
@@ -22,18 +22,17 @@ from veilmatch.voucher.batch import (
 from veilmatch.voucher.voucher import VoucherLayout, parse_head
 
 
-@dataclass(frozen=True)
-class AcceptedVoucher:
+class AcceptedVoucher(NamedTuple):
     """A voucher that may be stored.
 
     Attributes:
         asset_id: 16 bytes.
-        body: The voucher's bytes.
+        body: The voucher's bytes, as they lie in the request's body.
         digest: SHA-256 of the body, by which a repetition is told from a conflict.
     """
 
     asset_id: bytes
-    body: bytes
+    body: memoryview
     digest: bytes
 
     def __repr__(self) -> str:
@@ -78,13 +77,12 @@ def accept_vouchers(data: bytes, releases: Mapping[bytes, VoucherLayout]) -> Acc
     account = batch.identity.account
     device_key_id = derive_key_id(batch.identity.device_public_key)
     accepted = []
-    for body in batch.vouchers:
+    for body, digest in zip(batch.vouchers, batch.digests, strict=True):
         voucher = parse_head(body, layout)
-        if (voucher.account, voucher.device_key_id) != (account, device_key_id):
+        if voucher.account != account or voucher.device_key_id != device_key_id:
             raise PolicyError("a voucher names another account or device than its batch")
         if voucher.release_id != batch.release_id:
             raise EpochError("a voucher is for another release than its batch")
-        digest = hashlib.sha256(body).digest()
         accepted.append(AcceptedVoucher(voucher.asset_id, body, digest))
     return AcceptedBatch(batch.identity, batch.release_id, tuple(accepted))
 

@@ -9,8 +9,8 @@ Spec: ``spec/55-ingest.md`` section 2.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class State(Enum):
@@ -31,8 +31,7 @@ class Outcome(Enum):
     GONE = "gone"
 
 
-@dataclass(frozen=True)
-class LedgerEntry:
+class LedgerEntry(NamedTuple):
     """What the ledger keeps of a voucher for good: the body's digest and the state."""
 
     digest: bytes

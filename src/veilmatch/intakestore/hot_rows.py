@@ -7,11 +7,12 @@ inside the process, which is quick enough.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, select, update
 
 from veilmatch.ingest.ledger import LedgerEntry, State
 from veilmatch.store import schema
@@ -23,9 +24,8 @@ Key = tuple[bytes, bytes]
 """Account and asset id."""
 
 
-@dataclass(frozen=True)
-class VoucherRow:
-    """A fresh voucher's row."""
+class VoucherRow(NamedTuple):
+    """A fresh voucher's row; fields in the order of the statement below."""
 
     account: bytes
     asset_id: bytes
@@ -44,7 +44,7 @@ class VoucherRow:
 class DeviceRow:
     """A device that sent something."""
 
-    account: bytes
+    account: bytes = field(repr=False)
     device_key_id: bytes
     public_key: bytes
 
@@ -107,37 +107,91 @@ def read_counts(connection: Connection, accounts: Sequence[bytes]) -> dict[bytes
     return counts
 
 
+# Rows, segment and accounts in one statement. What is stored is known before anything is
+# counted, so that rows are always locked before accounts, and accounts in order: no two
+# intakes wait crosswise.
 _VOUCHERS = """
-INSERT INTO voucher (account, asset_id, state, digest, release_id, device_key_id, segment_id,
-                     "offset", length, sealed_key)
-SELECT account, asset_id, 'waiting', digest, release_id, device_key_id, %b, "offset", length,
-       sealed_key
-FROM unnest(%b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bigint[],
-            %b::bigint[], %b::bytea[])
-     AS fresh (account, asset_id, digest, release_id, device_key_id, "offset", length, sealed_key)
-ON CONFLICT DO NOTHING
+WITH stored AS (
+    INSERT INTO voucher (account, asset_id, state, digest, release_id, device_key_id, segment_id,
+                         "offset", length, sealed_key)
+    SELECT account, asset_id, 'waiting', digest, release_id, device_key_id, %b, "offset", length,
+           sealed_key
+    FROM unnest(%b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bytea[], %b::bigint[],
+                %b::bigint[], %b::bytea[]) AS fresh
+         (account, asset_id, digest, release_id, device_key_id, "offset", length, sealed_key)
+    ON CONFLICT DO NOTHING RETURNING account
+), grown AS (
+    UPDATE segment
+    SET body_len = %b, voucher_count = voucher_count + (SELECT count(*) FROM stored)
+    WHERE segment_id = %b AND state = 'open' RETURNING segment_id
+), counted AS (
+    INSERT INTO account (account, voucher_count)
+    SELECT account, count(*) FROM stored GROUP BY account ORDER BY account
+    ON CONFLICT (account) DO UPDATE
+    SET voucher_count = account.voucher_count + excluded.voucher_count
+)
+SELECT (SELECT count(*) FROM stored), (SELECT count(*) FROM grown)
 """
 
 
-def insert_vouchers(connection: Connection, segment_id: bytes, rows: Sequence[VoucherRow]) -> int:
-    """Insert the rows whose ids are not there yet. Returns how many that were."""
-    if _is_server(connection):
-        columns = (
-            PackedArray([row.account for row in rows]),
-            PackedArray([row.asset_id for row in rows]),
-            PackedArray([row.digest for row in rows]),
-            PackedArray([row.release_id for row in rows]),
-            PackedArray([row.device_key_id for row in rows]),
-            PackedNumbers([row.offset for row in rows]),
-            PackedNumbers([row.length for row in rows]),
-            PackedArray([row.sealed_key for row in rows]),
-        )
-        return connection.exec_driver_sql(_VOUCHERS, (segment_id, *columns)).rowcount
-    values: list[dict[str, Any]] = [
-        {**vars(row), "segment_id": segment_id, "state": State.WAITING.value} for row in rows
+def store_rows(
+    connection: Connection, segment_id: bytes, body_len: int, rows: Sequence[VoucherRow]
+) -> int | None:
+    """Insert the rows whose ids are not there yet; let their segment and accounts grow by them.
+
+    Args:
+        connection: In a transaction.
+        segment_id: The open segment that holds the bodies.
+        body_len: Its length with them, bytes.
+        rows: At least one.
+
+    Returns:
+        How many were not there yet; None if the segment is not open any more.
+    """
+    if not _is_server(connection):
+        return _store_rows_embedded(connection, segment_id, body_len, rows)
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    packed = [
+        (PackedNumbers if name in ("offset", "length") else PackedArray)(column)
+        for name, column in zip(VoucherRow._fields, columns, strict=True)
+    ]
+    parameters = (segment_id, *packed, body_len, segment_id)
+    stored, grown = connection.exec_driver_sql(_VOUCHERS, parameters).one()
+    return int(stored) if grown else None
+
+
+def _store_rows_embedded(
+    connection: Connection, segment_id: bytes, body_len: int, rows: Sequence[VoucherRow]
+) -> int | None:
+    values = [
+        {**row._asdict(), "segment_id": segment_id, "state": State.WAITING.value} for row in rows
     ]
     statement = insert(connection, schema.voucher).on_conflict_do_nothing()
-    return connection.execute(statement, values).rowcount
+    stored = connection.execute(statement, values).rowcount
+    segment = schema.segment.c
+    grown = connection.execute(
+        update(schema.segment)
+        .where(and_(segment.segment_id == segment_id, segment.state == "open"))
+        .values(body_len=body_len, voucher_count=segment.voucher_count + stored)
+    )
+    if not grown.rowcount:
+        return None
+    mine = rows if stored == len(rows) else keep_ours(connection, segment_id, rows)
+    add_counts(connection, Counter(row.account for row in mine))
+    return stored
+
+
+def keep_ours(
+    connection: Connection, segment_id: bytes, rows: Sequence[VoucherRow]
+) -> list[VoucherRow]:
+    """Return the rows that are there as we wrote them, and not by a faster intake."""
+    voucher = schema.voucher.c
+    first = min(row.offset for row in rows)
+    query = select(voucher.account, voucher.asset_id).where(
+        and_(voucher.segment_id == segment_id, voucher.offset >= first)
+    )
+    mine = {(row.account, row.asset_id) for row in connection.execute(query)}
+    return [row for row in rows if (row.account, row.asset_id) in mine]
 
 
 _ACCOUNTS = """

@@ -23,20 +23,21 @@ from veilmatch.intakestore.hot_rows import (
     DeviceRow,
     Key,
     VoucherRow,
-    add_counts,
     add_devices,
-    insert_vouchers,
+    keep_ours,
     read_counts,
     read_ledger,
+    store_rows,
 )
 from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.store import schema
 from veilmatch.store.blobs import Blobs
-from veilmatch.store.crypter import Crypter, seal_body
+from veilmatch.store.crypter import Crypter, seal_bodies
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, SegmentWriter, is_abandoned
 
 _KNOWN_MAX = 200_000  # devices remembered in memory
+_CLOCK_SLACK_S = 3600  # clocks of two machines may differ
 
 Fresh = tuple[AcceptedBatch, AcceptedVoucher]
 
@@ -116,7 +117,9 @@ class IntakeStore:
             counts = Counter(read_counts(connection, accounts))
             devices = {account: _read_devices(connection, account) for account in unknown}
         for batch in batches:
-            refusal = self._refusal(batch, ledger, counts, devices)
+            places = [(batch.account, item.asset_id) for item in batch.vouchers]
+            new_count = len(set(places) - ledger.keys())
+            refusal = self._refusal(batch, counts[batch.account] + new_count, devices)
             group.refusals.append(refusal)
             if refusal is not None:
                 continue
@@ -125,25 +128,25 @@ class IntakeStore:
                 devices[batch.account].add(device[1])
                 key = batch.identity.device_public_key
                 group.devices[device] = DeviceRow(*device, key)
-            for item in batch.vouchers:
-                place = (batch.account, item.asset_id)
-                outcome = classify(ledger.get(place), item.digest)
-                group.outcomes[outcome] += 1
-                if outcome is Outcome.STORED:
+            for place, item in zip(places, batch.vouchers, strict=True):
+                known = ledger.get(place)
+                if known is None:
                     ledger[place] = LedgerEntry(item.digest, State.WAITING)
-                    counts[batch.account] += 1
                     group.fresh.append((batch, item))
+                else:
+                    group.outcomes[classify(known, item.digest)] += 1
+            counts[batch.account] += new_count
+        group.outcomes[Outcome.STORED] = len(group.fresh)
         return group
 
     def _refusal(
         self,
         batch: AcceptedBatch,
-        ledger: dict[Key, LedgerEntry],
-        counts: Counter[bytes],
+        count: int,
         devices: dict[bytes, set[bytes]],
     ) -> PolicyError | None:
-        new = {v.asset_id for v in batch.vouchers if (batch.account, v.asset_id) not in ledger}
-        if counts[batch.account] + len(new) > self._limits.account_quota:
+        """Say why a batch that would give its account ``count`` ids is refused, if it is."""
+        if count > self._limits.account_quota:
             return PolicyError("the account is over its quota of vouchers")
         known = devices.get(batch.account)
         if known is None or batch.device_key_id in known:
@@ -156,8 +159,10 @@ class IntakeStore:
         """Seal and append the bodies. Returns their rows."""
         if not fresh:
             return []
-        sealed = [seal_body(v.body, batch.account + v.asset_id) for batch, v in fresh]
-        offsets = self._open_writer().append([body for _, body in sealed])
+        places = [batch.account + item.asset_id for batch, item in fresh]
+        keys, bodies = seal_bodies([item.body for _, item in fresh], places)
+        offsets = self._open_writer().append(bodies)
+        sealed_keys = self._crypter.seal_rows(keys, "voucher", places, "key")
         return [
             VoucherRow(
                 batch.account,
@@ -167,9 +172,11 @@ class IntakeStore:
                 batch.device_key_id,
                 offset,
                 len(body),
-                self._crypter.seal(key, "voucher", batch.account + item.asset_id, "key"),
+                sealed_key,
             )
-            for (batch, item), (key, body), offset in zip(fresh, sealed, offsets, strict=True)
+            for (batch, item), body, offset, sealed_key in zip(
+                fresh, bodies, offsets, sealed_keys, strict=True
+            )
         ]
 
     def _open_writer(self) -> SegmentWriter:
@@ -198,28 +205,14 @@ class IntakeStore:
         writer = self._writer
         if writer is None:
             raise InternalError("bodies were written without an open segment")
-        stored = list(rows)
-        if insert_vouchers(connection, writer.segment_id, rows) != len(rows):
-            stored = _keep_ours(connection, writer.segment_id, rows, outcomes)
-        grown = connection.execute(
-            update(schema.segment)
-            .where(
-                and_(
-                    schema.segment.c.segment_id == writer.segment_id,
-                    schema.segment.c.state == "open",
-                )
-            )
-            .values(
-                body_len=writer.length,
-                voucher_count=schema.segment.c.voucher_count + len(stored),
-            )
-        )
-        if not grown.rowcount:
+        stored = store_rows(connection, writer.segment_id, writer.length, rows)
+        if stored is None:
             # Another process sealed it, and a worker may have emptied it already: nothing
             # may be added; the next group opens a new one.
             self._drop_writer()
             raise StoreError("the open segment was lost; nothing of this group was kept")
-        add_counts(connection, Counter(row.account for row in stored))
+        if stored != len(rows):
+            _count_others(connection, writer.segment_id, rows, outcomes)
 
     def _remember(self, devices: dict[Key, DeviceRow]) -> None:
         if len(self._known_devices) > _KNOWN_MAX:
@@ -252,7 +245,9 @@ class IntakeStore:
         writer = self._writer
         if writer is None:
             return
-        old = self._clock() - writer.opened_at >= self._limits.segment_max_age_s
+        # The larger of the two: a clock that was set back must not keep a segment open.
+        age_s = max(self._clock() - writer.opened_at, writer.age_s)
+        old = age_s >= self._limits.segment_max_age_s
         if old or writer.length >= self._limits.segment_max_len:
             self._seal([writer.segment_id])
             self._drop_writer()
@@ -267,6 +262,18 @@ class IntakeStore:
                     .where(and_(table.state == "open", table.segment_id == segment_id))
                     .values(state="sealed", not_before=self._clock() + self._limits.min_delay_s)
                 )
+
+    def mend_delays(self) -> int:
+        """Bring forward what waits longer than it may: the clock was set back. Returns how many.
+
+        What is brought forward waits at least the whole delay from now on.
+        """
+        table, due = schema.segment.c, self._clock() + self._limits.min_delay_s
+        late = and_(table.state == "sealed", table.not_before > due + _CLOCK_SLACK_S)
+        with self._database.transaction() as connection:
+            return connection.execute(
+                update(schema.segment).where(late).values(not_before=due)
+            ).rowcount
 
     def _drop_writer(self) -> None:
         if self._writer is not None:
@@ -333,22 +340,16 @@ def _read_devices(connection: Connection, account: bytes) -> set[bytes]:
     return set(connection.execute(query).scalars())
 
 
-def _keep_ours(
+def _count_others(
     connection: Connection,
     segment_id: bytes,
     rows: Sequence[VoucherRow],
     outcomes: Counter[Outcome],
-) -> list[VoucherRow]:
+) -> None:
     """Another intake was faster with some ids: its rows count; ours are told apart by place."""
-    voucher = schema.voucher.c
-    first = min(row.offset for row in rows)
-    query = select(voucher.account, voucher.asset_id).where(
-        and_(voucher.segment_id == segment_id, voucher.offset >= first)
-    )
-    mine = {(row.account, row.asset_id) for row in connection.execute(query)}
-    others = [row for row in rows if (row.account, row.asset_id) not in mine]
+    mine = set(keep_ours(connection, segment_id, rows))
+    others = [row for row in rows if row not in mine]
     ledger = read_ledger(connection, [(row.account, row.asset_id) for row in others])
     for row in others:
         outcomes[Outcome.STORED] -= 1
         outcomes[classify(ledger.get((row.account, row.asset_id)), row.digest)] += 1
-    return [row for row in rows if (row.account, row.asset_id) in mine]

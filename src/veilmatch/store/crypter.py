@@ -56,11 +56,25 @@ class Crypter:
 
     def seal(self, value: bytes, table: str, row: bytes, column: str) -> bytes:
         """Seal a value for one place."""
-        nonce = os.urandom(_NONCE_LEN)
-        number, cipher = len(self._ciphers) - 1, self._ciphers[-1]
+        return self.seal_rows([value], table, [row], column)[0]
+
+    def seal_rows(
+        self, values: Sequence[bytes], table: str, rows: Sequence[bytes], column: str
+    ) -> list[bytes]:
+        """Seal one column of many rows, as ``seal`` does each; nonces are drawn at once."""
+        nonces = os.urandom(_NONCE_LEN * len(values))
+        number, cipher = self._newest()
+        sealed = []
+        for place, (value, row) in enumerate(zip(values, rows, strict=True)):
+            nonce = nonces[place * _NONCE_LEN : (place + 1) * _NONCE_LEN]
+            sealed.append(number + nonce + cipher.encrypt(nonce, value, _place(table, row, column)))
+        return sealed
+
+    def _newest(self) -> tuple[bytes, AESGCM]:
+        cipher = self._ciphers[-1]
         if cipher is None:
             raise ConfigError("the newest store key was retired", setting="store key")
-        return bytes([number]) + nonce + cipher.encrypt(nonce, value, _place(table, row, column))
+        return bytes([self.newest]), cipher
 
     def open(self, sealed: bytes, table: str, row: bytes, column: str) -> bytes:
         """Open a value of that place. Raises StoreError if it was changed or moved."""
@@ -95,10 +109,23 @@ def _frame(table: str, column: str) -> tuple[bytes, bytes]:
     return length_prefixed(table.encode()), length_prefixed(column.encode())
 
 
-def seal_body(body: bytes, place: bytes) -> tuple[bytes, bytes]:
+def seal_body(body: bytes | memoryview, place: bytes) -> tuple[bytes, bytes]:
     """Seal a voucher's body under a fresh key. Returns (key, sealed body)."""
-    key = os.urandom(KEY_LEN)
-    return key, AESGCM(key).encrypt(_BODY_NONCE, body, place)
+    (key,), (sealed,) = seal_bodies([body], [place])
+    return key, sealed
+
+
+def seal_bodies(
+    bodies: Sequence[bytes | memoryview], places: Sequence[bytes]
+) -> tuple[list[bytes], list[bytes]]:
+    """Seal bodies, each under a fresh key of its own. Returns (keys, sealed bodies)."""
+    fresh = os.urandom(KEY_LEN * len(bodies))
+    keys = [fresh[at : at + KEY_LEN] for at in range(0, len(fresh), KEY_LEN)]
+    sealed = [
+        AESGCM(key).encrypt(_BODY_NONCE, body, place)
+        for key, body, place in zip(keys, bodies, places, strict=True)
+    ]
+    return keys, sealed
 
 
 def open_body(key: bytes, sealed: bytes, place: bytes) -> bytes:

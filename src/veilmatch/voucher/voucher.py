@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from veilmatch.errors import EncodingError, EpochError, LengthError
 from veilmatch.hazmat.backends.interface import SCALAR_LEN, SEAL_OVERHEAD_LEN, SLOT_LEN
@@ -31,6 +32,8 @@ from veilmatch.wire import RELEASE_ID_LEN, Reader
 VERSION = 1
 AAD_LEN = 1 + PSEUDONYM_LEN + RELEASE_ID_LEN + ASSET_ID_LEN
 HEADER_LEN = AAD_LEN + KEY_ID_LEN
+_ACCOUNT_END = 1 + PSEUDONYM_LEN
+_RELEASE_END = _ACCOUNT_END + RELEASE_ID_LEN
 SIGNING_PURPOSE = "voucher"
 
 
@@ -129,8 +132,7 @@ def parse_voucher(data: bytes | memoryview, layout: VoucherLayout) -> Voucher:
     return voucher
 
 
-@dataclass(frozen=True)
-class VoucherHead:
+class VoucherHead(NamedTuple):
     """What stands in front of a voucher, in the clear."""
 
     account: bytes
@@ -142,7 +144,7 @@ class VoucherHead:
         return "VoucherHead(<private>)"
 
 
-def parse_head(data: bytes, layout: VoucherLayout) -> VoucherHead:
+def parse_head(data: bytes | memoryview, layout: VoucherLayout) -> VoucherHead:
     """Parse a voucher's front, copying nothing of the rest; refuses what parse_voucher refuses.
 
     Raises:
@@ -155,14 +157,12 @@ def parse_head(data: bytes, layout: VoucherLayout) -> VoucherHead:
         raise LengthError("voucher", layout.voucher_len, len(data))
     if data[0] != VERSION:
         raise EncodingError("a voucher of another version", field="version", offset=0)
-    account_end = 1 + PSEUDONYM_LEN
-    release_end = account_end + RELEASE_ID_LEN
-    id_end = release_end + ASSET_ID_LEN
+    head = bytes(data[:HEADER_LEN])
     return VoucherHead(
-        data[1:account_end],
-        data[account_end:release_end],
-        data[release_end:id_end],
-        data[id_end : id_end + KEY_ID_LEN],
+        head[1:_ACCOUNT_END],
+        head[_ACCOUNT_END:_RELEASE_END],
+        head[_RELEASE_END:AAD_LEN],
+        head[AAD_LEN:],
     )
 
 

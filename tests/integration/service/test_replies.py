@@ -48,6 +48,48 @@ def _kinds(device: Device, world: World) -> dict[str, list[Sent]]:
     }
 
 
+@pytest.mark.parametrize(
+    ("before", "piece"),
+    [
+        pytest.param(b"GET /", b"a" * 1024, id="address"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nX: ", b"a" * 1024, id="one-header"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\n", b"X: a\r\n" * 128, id="many-headers"),
+        pytest.param(
+            b"POST /v1/vouchers HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+            b"a" * 1024,
+            id="trailer",
+        ),
+    ],
+)
+def test_a_head_that_does_not_end_is_cut_off(service: Service, before: bytes, piece: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        answer = b""
+        try:
+            connection.sendall(before)
+            for _ in range(4096):  # 4 MiB
+                connection.sendall(piece)
+            while part := connection.recv(65_536):
+                answer += part
+        except (ConnectionResetError, BrokenPipeError):
+            pass
+        else:
+            assert answer[9:12] in (b"400", b"411"), answer
+    assert httpx.get(f"{service.address}/healthz", trust_env=False).status_code == 200
+
+
+def test_a_long_body_behind_an_early_answer_is_no_endless_head(service: Service) -> None:
+    length = 1 << 20
+    head = f"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+        connection.sendall(head + bytes(length))
+        assert connection.recv(65_536)[9:12] == b"404"
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while part := connection.recv(65_536):
+            answer += part
+        assert b" 200 " in answer
+
+
 def test_replies_are_byte_equal_whatever_is_sent(service: Service, world: World) -> None:
     device, release = Device(), world.current
     kinds, answers = _kinds(device, world), {}
@@ -66,7 +108,8 @@ def test_replies_are_byte_equal_whatever_is_sent(service: Service, world: World)
     assert len(answers) == 25
     assert len(set(answers.values())) == 1
     (answer,) = set(answers.values())
-    assert answer == b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+    # One parser of HTTP writes the names of headers in capitals, the other does not.
+    assert answer.lower() == b"http/1.1 204 no content\r\nconnection: close\r\n\r\n"
 
 
 def test_vouchers_of_all_kinds_have_one_length(world: World) -> None:

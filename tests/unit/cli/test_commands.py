@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,33 @@ def test_doctor(capfd: Captured) -> None:
     assert facts["server_installed"] is True
     assert facts["backend"] in ("portable", "native")
     assert "pdq" in facts["image_hashes"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("gone", ["pdqhash", "flint"])
+def test_doctor_names_what_a_broken_installation_lacks(
+    monkeypatch: pytest.MonkeyPatch, capfd: Captured, gone: str
+) -> None:
+    monkeypatch.setitem(sys.modules, gone, None)  # an import of it fails, as if it were not there
+    assert run(["doctor", "--json"]) == 1
+    said = capfd.readouterr()
+    package = {"flint": "python-flint"}.get(gone, gone)
+    assert f"{package} is missing" in said.out
+    facts = json.loads(said.out.splitlines()[-1])
+    assert facts["missing"] == [package]
+    assert f"error: this installation lacks {package}" in said.err
+    assert "hint: pip install" in said.err
+
+
+def test_doctor_names_the_server_parts_that_are_missing(
+    monkeypatch: pytest.MonkeyPatch, capfd: Captured
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "fastapi" else real(name, *a)
+    )
+    facts = _json(capfd, "doctor")
+    assert facts["server_installed"] is False
+    assert facts["server_missing"] == {"administration": ["fastapi"]}
 
 
 # --- the platform -------------------------------------------------------------------------------

@@ -147,7 +147,7 @@ def test_parties_sign_one_revocation_at_different_times(
 ) -> None:
     lost = ["--provider", top / "two.json", "--reason", "lost"]
     assert _run("log", "revoke", *lost, *_signed(top, "r", "one.key")) == 0
-    monkeypatch.setattr("veilmatch.cli.log_statements.time.time", lambda: 2_000_000_000.0)
+    monkeypatch.setattr("veilmatch.cli.auditor.log_statements.system_clock", lambda: 2_000_000_000)
     found = _json(capfd, "log", "revoke", *lost, *_signed(top, "r", "two.key"))
     assert found == {"kind": "revocation", "signatures": 2}
 

@@ -229,9 +229,9 @@ class FakeService:
             return 413
         with self.lock:
             for one in batch.vouchers:
-                self.bodies.setdefault(one.asset_id, set()).add(one.body)
+                self.bodies.setdefault(one.asset_id, set()).add(bytes(one.body))
                 if one.asset_id not in self.deleted:
-                    self.vouchers.setdefault(one.asset_id, one.body)
+                    self.vouchers.setdefault(one.asset_id, bytes(one.body))
         return 204
 
     def delete(self, body: bytes) -> int:

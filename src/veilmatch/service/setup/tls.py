@@ -7,17 +7,22 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from veilmatch.access.gate.platforms import fingerprint_of
 from veilmatch.errors import ConfigError
 from veilmatch.service.admission import CERTIFICATE_STATE
+
+try:
+    from veilmatch.service.setup.head_limit import LimitedHttpTools as HttpProtocol
+except ImportError:  # no httptools here: the same in Python, at some CPU time a request
+    from uvicorn.protocols.http.h11_impl import (  # type: ignore[assignment]
+        H11Protocol as HttpProtocol,
+    )
 
 HEAD_S = 15.0
 """A connection that has not sent a whole request head after this long is closed."""
 
 
-class CertificateProtocol(H11Protocol):
+class CertificateProtocol(HttpProtocol):
     """Leaves the fingerprint of the client's certificate in the request's state."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
