@@ -40,3 +40,8 @@ LogLines = Annotated[
     bool,
     typer.Option("--log", help="Write log lines (JSON) on standard error instead of bars."),
 ]
+CorpusPaths = Annotated[
+    list[Path] | None, typer.Option("--corpus", help="Harmless pictures, or a saved corpus.")
+]
+Paint = Annotated[int, typer.Option("--paint", min=0, help="So many painted pictures besides.")]
+Contact = Annotated[Path | None, typer.Option("--contact", help="Folder of the contact report.")]

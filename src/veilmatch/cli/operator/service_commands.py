@@ -81,7 +81,7 @@ def _open_matcher(
     if engine is None:
         yield None
         return
-    from veilmatch.cli.engine_runs import open_engine_named
+    from veilmatch.cli.provider.engine_runs import open_engine_named
     from veilmatch.jobs.match_run import EngineMatcher
     from veilmatch.shards.ledger import ShardLedger
 
@@ -152,7 +152,7 @@ def work(
             stop.wait(interval)
         voice.say("stopped")
     if stop.is_set() and (once or drain):
-        raise KeyboardInterrupt  # not all was done
+        raise typer.Exit(130)  # interrupted: not all was done
     if total.failed and (once or drain):
         raise StoreError(
             f"{total.failed} segments or accounts could not be processed; they wait",

@@ -117,6 +117,12 @@ class Metrics(Exposed):
             "Vouchers destroyed unmatched, because they waited longer than hard_age_s.",
             registry=self.registry,
         )
+        self._children: dict[tuple[str, str, int], Any] = {}
+        self._histograms = {route: self._seconds.labels(route) for route in sorted(ROUTES)}
+        self._make_states()
+
+    def _make_states(self) -> None:
+        """Make what tells of the store, the release and the timers, not of requests."""
         self._backlog = waiting_gauges(self.registry)
         self._alarm = Gauge(
             "veilmatch_retention_alarm",
@@ -146,8 +152,6 @@ class Metrics(Exposed):
             ["step"],
             registry=self.registry,
         )
-        self._children: dict[tuple[str, str, int], Any] = {}
-        self._histograms = {route: self._seconds.labels(route) for route in sorted(ROUTES)}
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer."""
