@@ -10,11 +10,13 @@ import importlib
 import importlib.util
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from veilmatch.cli.console import print_json, say
+from veilmatch.cli.options import DatabaseUrl
 from veilmatch.errors import VerificationError
 
 # What everything needs: the package, and the name it is imported under.
@@ -66,10 +68,44 @@ def _image_hashes() -> dict[str, Any]:
     return {name: build_hasher(name).describe() for name in algorithm_names()}
 
 
+def _examine(
+    data: Path | None, database: str | None, blobs: str | None, site: Path | None
+) -> dict[str, Any]:
+    """Examine what was named, and say each finding. Loaded only where it is wanted."""
+    from veilmatch.cli.all_tables import load_tables
+    from veilmatch.clock import system_clock
+    from veilmatch.service.setup.examination import examine_site, examine_store
+
+    now, found = system_clock(), []
+    if data is not None:
+        found += examine_store(data, database, blobs, load_tables(), now)
+    if site is not None:
+        found += examine_site(site, 2, now)
+    for one in found:
+        say(f"{'ok    ' if one.is_good else 'FAILED'} {one.check}: {one.words}")
+    checks = [{"check": one.check, "ok": one.is_good, "found": one.words} for one in found]
+    return {"checks": checks, "failed": [one.check for one in found if not one.is_good]}
+
+
 def doctor(
+    data: Annotated[
+        Path | None, typer.Option(help="Examine the store in this folder as well.")
+    ] = None,
+    site: Annotated[
+        Path | None, typer.Option(help="Examine the release on this site as well.")
+    ] = None,
+    database: DatabaseUrl = None,
+    blobs: Annotated[
+        str | None,
+        typer.Option(
+            "--blobs",
+            envvar="VEILMATCH_BLOBS",
+            help="Where sealed segments go: a folder or s3://bucket/prefix.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object at the end.")] = False,
 ) -> None:
-    """Print the backend, the versions, and what is missing."""
+    """Print the backend, the versions, and what is missing; examine a store and a site."""
     parts = {package: _version(package, module) for package, module in _PARTS.items()}
     lacking = [name for name, found in parts.items() if found is None]
     missing = {
@@ -97,12 +133,17 @@ def doctor(
             say(f"  {part}: without {', '.join(names)} (pip install 'veilmatch[server]')")
     for name, found in parts.items():
         say(f"  {name} {found or 'is missing, or cannot be loaded'}")
+    facts |= _examine(data, database, blobs, site) if not lacking and (data or site) else {}
     if as_json:
         print_json(facts)
     if lacking:
         raise VerificationError(
             f"this installation lacks {', '.join(lacking)}",
             hint="pip install --force-reinstall veilmatch",
+        )
+    if failed := facts.get("failed"):
+        raise VerificationError(
+            f"not in order: {', '.join(failed)}", hint="the lines above say what was found"
         )
 
 
