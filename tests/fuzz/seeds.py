@@ -21,9 +21,9 @@ from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.liststore.staged_set import keep_header
 from veilmatch.release.calibration import Claim, Counts, calibrate
-from veilmatch.release.manifest import HashAlgorithm, Parameters
+from veilmatch.release.manifest import MANIFEST, SHARDS, HashAlgorithm, Parameters
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
-from veilmatch.release.trusted_release import MANIFEST, SHARDS, STATEMENT, TrustPolicy
+from veilmatch.release.trusted_release import STATEMENT, TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import Current
 from veilmatch.transparency.audits.bundle import Bundle, LoggedEnvelope, Trust

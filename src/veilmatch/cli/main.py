@@ -38,7 +38,7 @@ _EXIT_CODES: tuple[tuple[type[Error], int], ...] = (
 # has its commands, and starts fast.
 MODULES: dict[str, tuple[str, ...]] = {
     "provider.provider_commands": ("provider",),
-    "publisher.list_commands": ("list",),
+    "lists.list_commands": ("list",),
     "publisher.build_commands": ("build",),
     "publisher.calibrate_commands": ("calibrate",),
     "operator.serve_commands": ("serve",),

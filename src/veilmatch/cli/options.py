@@ -26,3 +26,8 @@ RunData = Annotated[
     typer.Option("--run-data", help="Folder of unfinished runs on an engine, kept private."),
 ]
 RUN_DATA = Path("veilmatch-runs")
+CorpusPaths = Annotated[
+    list[Path] | None, typer.Option("--corpus", help="Harmless pictures, or a saved corpus.")
+]
+Paint = Annotated[int, typer.Option("--paint", min=0, help="So many painted pictures besides.")]
+Contact = Annotated[Path | None, typer.Option("--contact", help="Folder of the contact report.")]

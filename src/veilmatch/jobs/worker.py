@@ -55,7 +55,7 @@ Report = Callable[[int], None]
 """Called with the number of vouchers just processed."""
 
 
-class _StoppedError(Exception):
+class _StoppedError(LeaseError):
     """A segment is given back half matched, because the worker was asked to stop."""
 
 
@@ -171,7 +171,7 @@ class Worker:
             batch_len = _BATCH if self._matcher is None else _ENGINE_BATCH
             for start in range(0, len(mine), batch_len):
                 if self._is_stopping():
-                    raise _StoppedError
+                    raise _StoppedError("the worker was asked to stop")
                 batch = mine[start : start + batch_len]
                 processed += self._match(release_id, batch)
                 report(len(batch))

@@ -13,9 +13,9 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from veilmatch.errors import LeaseError, StoreError
+from veilmatch.errors import StoreError
 from veilmatch.ingest.ledger import State
 from veilmatch.matching.match_set import MatchSet
 from veilmatch.matching.share import MatchOutcome, Share, parse_share
@@ -26,6 +26,7 @@ from veilmatch.store.crypter import Crypter, open_body
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, cut_body
 from veilmatch.store.statements import insert
+from veilmatch.workstore.leases import held_by, is_over, lost_lease, queue_for_operator
 from veilmatch.workstore.records import (
     AccountLease,
     Lease,
@@ -66,7 +67,7 @@ class WorkStore:
             table.state == "sealed",
             table.location == self._shelf.location,
             table.not_before <= now,
-            _is_over(table.lease_expires_at, now, lease_s),
+            is_over(table.lease_expires_at, now, lease_s),
         )
         chosen = select(table.segment_id).where(and_(free, table.attempts < MAX_ATTEMPTS))
         with self._database.transaction() as connection:
@@ -97,16 +98,16 @@ class WorkStore:
                 .where(table.segment_id == segment_id)
                 .values(state="held", lease_token=None, lease_expires_at=0)
             )
-            _queue_for_operator(connection, segment_id, "held segment")
+            queue_for_operator(connection, segment_id, "held segment")
 
     def renew_lease(self, lease: Lease, now: int, lease_s: int) -> None:
         """Hold a segment longer. Raises LeaseError if another worker has it."""
         with self._database.transaction() as connection:
             renewed = connection.execute(
-                update(schema.segment).where(_held(lease)).values(lease_expires_at=now + lease_s)
+                update(schema.segment).where(held_by(lease)).values(lease_expires_at=now + lease_s)
             )
             if not renewed.rowcount:
-                raise _lost()
+                raise lost_lease()
 
     def release_lease(self, lease: Lease) -> None:
         """Give a segment back unprocessed: the next worker has it at once, no try is counted.
@@ -116,7 +117,7 @@ class WorkStore:
         with self._database.transaction() as connection:
             connection.execute(
                 update(schema.segment)
-                .where(and_(_held(lease), schema.segment.c.attempts > 0))
+                .where(and_(held_by(lease), schema.segment.c.attempts > 0))
                 .values(
                     lease_token=None,
                     lease_expires_at=0,
@@ -214,11 +215,11 @@ class WorkStore:
         with self._database.transaction() as connection:
             ended = connection.execute(
                 update(schema.segment)
-                .where(_held(lease))
+                .where(held_by(lease))
                 .values(state="done", lease_token=None, lease_expires_at=0)
             )
             if not ended.rowcount:
-                raise _lost()
+                raise lost_lease()
             waiting = self._end_vouchers(connection, lease, processed)
             for one in processed:
                 place = (one.voucher.account, one.voucher.asset_id)
@@ -289,7 +290,7 @@ class WorkStore:
         account = schema.account.c
         free = and_(
             account.share_version != account.checked_version,
-            _is_over(account.open_expires_at, now, lease_s),
+            is_over(account.open_expires_at, now, lease_s),
         )
         chosen = select(account.account, account.share_version).where(
             and_(free, account.open_attempts < MAX_ATTEMPTS)
@@ -323,7 +324,7 @@ class WorkStore:
                 .where(account.account == one)
                 .values(open_attempts=MAX_ATTEMPTS + 1)
             )
-            _queue_for_operator(connection, one, "held opening")
+            queue_for_operator(connection, one, "held opening")
 
     def read_groups(self, lease: AccountLease) -> list[ShareGroup]:
         """Read the shares of a leased account, by sharing parameters. Raises StoreError."""
@@ -362,7 +363,7 @@ class WorkStore:
                 )
             )
             if not ended.rowcount:
-                raise _lost()
+                raise lost_lease()
 
     def forget_done_segments(self) -> int:
         """Delete files that a worker left between its commit and the deletion."""
@@ -378,29 +379,3 @@ class WorkStore:
                     schema.segment.delete().where(and_(done, table.segment_id == segment_id))
                 )
         return len(ids)
-
-
-def _is_over(expires_at: ColumnElement[int], now: int, lease_s: int) -> ColumnElement[bool]:
-    """A lease that ends later than any taken now could was taken before the clock was set back."""
-    return or_(expires_at <= now, expires_at > now + 2 * lease_s)
-
-
-def _held(lease: Lease) -> ColumnElement[bool]:
-    table = schema.segment.c
-    return and_(
-        table.segment_id == lease.segment_id,
-        table.lease_token == lease.token,
-        table.state == "sealed",
-    )
-
-
-def _lost() -> LeaseError:
-    return LeaseError("the lease was lost; another worker has it")
-
-
-def _queue_for_operator(connection: Connection, subject: bytes, kind: str) -> None:
-    connection.execute(
-        insert(connection, schema.operator_item)
-        .values(account=subject, kind=kind)
-        .on_conflict_do_nothing()
-    )

@@ -12,7 +12,7 @@ from tests.simulators.hash_sharing import PASSWORD, USER, HashSharingSimulator
 from tests.simulators.list_files import MAKERS
 from tests.unit.hashlist.test_signed_list import PROVIDER, signed
 from tests.unit.liststore.test_exchange import simulated
-from veilmatch.cli.publisher import list_commands
+from veilmatch.cli.lists import list_commands
 from veilmatch.errors import ConfigError, EncodingError, Error, PolicyError, SignatureError
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey

@@ -23,8 +23,8 @@ from veilmatch.clock import system_clock
 from veilmatch.service.app import open_data
 
 _LOADED = (
-    "veilmatch.cli.service_commands",
-    "veilmatch.cli.action_commands",
+    "veilmatch.cli.operator.service_commands",
+    "veilmatch.cli.operator.action_commands",
     "veilmatch.jobs.worker:_BATCH=1",
 )
 _WAIT_S = 30.0

@@ -14,6 +14,7 @@ import uvicorn
 from veilmatch.access.login.oidc import OidcSettings
 from veilmatch.access.login.passkeys import PasskeySite
 from veilmatch.cli.console import say
+from veilmatch.cli.options import Data, DatabaseUrl
 from veilmatch.clock import system_clock
 from veilmatch.console.app import (
     PUBLIC_DOORS,
@@ -150,14 +151,8 @@ def read_console_settings(
 
 
 def console(
-    data: Annotated[Path, typer.Option(help="Folder of the service's store.")],
-    database: Annotated[
-        str | None,
-        typer.Option(
-            envvar="VEILMATCH_DATABASE",
-            help="URL of a PostgreSQL server (postgresql://…); without it a file in --data.",
-        ),
-    ] = None,
+    data: Data,
+    database: DatabaseUrl = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one.")] = 8465,
     origin: Annotated[

@@ -83,7 +83,7 @@ def _open_matcher(
     if engine is None:
         yield None
         return
-    from veilmatch.cli.engine_runs import open_engine_named
+    from veilmatch.cli.provider.engine_runs import open_engine_named
     from veilmatch.jobs.match_run import EngineMatcher
     from veilmatch.shards.ledger import ShardLedger
 

@@ -291,7 +291,7 @@ def _say_release(found: Inspection, asker: Asker) -> None:
 
 def _on_engine(text: str, data: Path) -> CheckTable:
     # Only here: a check in this process needs no database.
-    from veilmatch.cli.engine_runs import check_table_on
+    from veilmatch.cli.provider.engine_runs import check_table_on
     from veilmatch.shards.engine import parse_engine
 
     parse_engine(text)  # a wrong one is told before anything is read

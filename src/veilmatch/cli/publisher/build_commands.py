@@ -11,8 +11,7 @@ import typer
 
 from veilmatch.cli.console import print_json, progress, say
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.cli.options import RUN_DATA, EngineText, RunData
-from veilmatch.cli.publisher.list_options import Contact, CorpusPaths, Paint
+from veilmatch.cli.options import RUN_DATA, Contact, CorpusPaths, EngineText, Paint, RunData
 from veilmatch.cli.publisher.release_set import (
     ReleaseSet,
     SetOptions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from veilmatch.cli.console import progress
-from veilmatch.cli.engine_runs import open_engine_named, open_ledger
+from veilmatch.cli.provider.engine_runs import open_engine_named, open_ledger
 from veilmatch.clock import system_clock
 from veilmatch.jobs.key_provider import KeyProvider
 from veilmatch.jobs.table_run import blind_on_engine, forget_draft, load_or_draw_draft

@@ -13,17 +13,14 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.options import AsJson
-from veilmatch.cli.publisher.list_options import (
-    Contact,
-    CorpusPaths,
+from veilmatch.cli.lists.list_options import (
     FilesInHand,
-    Paint,
     SignedHeader,
     Told,
     build_options,
     open_client,
 )
+from veilmatch.cli.options import AsJson, Contact, CorpusPaths, Paint
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.entry import Chunks, Item, ListSource, take_moment
 from veilmatch.liststore.engine import DEFAULT_MEMORY_MIB

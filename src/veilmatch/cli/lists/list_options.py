@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from veilmatch.errors import ConfigError, EncodingError
 from veilmatch.hashlist.entry import KNOWN_BAD, ListSource
@@ -23,12 +20,6 @@ from veilmatch.liststore.staging import ImportOptions
 from veilmatch.secret import SecretBytes
 from veilmatch.store.files import read_file
 from veilmatch.wire import Json, parse_json
-
-CorpusPaths = Annotated[
-    list[Path] | None, typer.Option("--corpus", help="Harmless pictures, or a saved corpus.")
-]
-Paint = Annotated[int, typer.Option("--paint", min=0, help="So many painted pictures besides.")]
-Contact = Annotated[Path | None, typer.Option("--contact", help="Folder of the contact report.")]
 
 SIGNED = "signed"
 """The form that says itself, under signature, who it comes from."""

@@ -1,0 +1,1 @@
+"""What whoever keeps hash lists runs: import, promotion, withdrawal, feedback."""
