@@ -90,26 +90,39 @@ def measure(form: str, count: int, *, kill: bool = False) -> dict[str, int | flo
 
 
 def _kill_half_way(form: str, count: int, folder: Path, took: float) -> dict[str, int | float]:
-    """Kill an import when half of its time is over. Raises SystemExit if it was over before."""
+    """Kill an import when half of its time is over, or half of it written. Raises SystemExit."""
+    from veilmatch.liststore.engine import SPLITS
     from veilmatch.liststore.list_folder import ListFolder
-    from veilmatch.liststore.promotion import describe_lists
 
+    # A machine that got faster meanwhile would be done after that time: it is watched as well.
+    half = ListFolder(folder / "store").open("made-up").split_path(1, SPLITS // 2 - 1)
+    started = time.monotonic()
     child = subprocess.Popen(_command(form, count, folder), stdout=subprocess.DEVNULL)
-    time.sleep(took / 2)
+    while time.monotonic() - started < took / 2 and not half.exists():
+        time.sleep(0.005)
     child.send_signal(signal.SIGKILL)
+    took = time.monotonic() - started
     if child.wait() != -signal.SIGKILL:
         raise SystemExit("error: the import ended before it was killed")
-    store = ListFolder(folder / "store")
-    left = describe_lists(store) if store.root.exists() else []
-    staged = sum(bool(one["staged_version"]) for one in left)
-    live = sum(bool(one["live_version"]) for one in left)
-    bytes_written = sum(path.stat().st_size for path in store.root.rglob("*") if path.is_file())
+    staged, live = count_versions(folder / "store")
+    files = (path for path in (folder / "store").rglob("*") if path.is_file())
+    bytes_written = sum(path.stat().st_size for path in files)
     return {
-        "killed_after_s": round(took / 2, 1),
+        "killed_after_s": round(took, 1),
         "half_written_mib": bytes_written >> 20,
         "staged_after_kill": staged,
         "live_after_kill": live,
     }
+
+
+def count_versions(store: Path) -> tuple[int, int]:
+    """Count the lists of a store that have something staged, and those that have something live."""
+    from veilmatch.liststore.list_folder import ListFolder
+    from veilmatch.liststore.promotion import describe_lists
+
+    left = describe_lists(ListFolder(store)) if store.exists() else []
+    staged = sum(bool(one["staged_version"]) for one in left)
+    return staged, sum(bool(one["live_version"]) for one in left)
 
 
 def print_table(results: list[dict[str, int | float | str]]) -> None:

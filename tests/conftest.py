@@ -17,4 +17,7 @@ settings.register_profile(
 settings.register_profile("search", deadline=None, max_examples=2000, suppress_health_check=_SLOW)
 settings.load_profile("steady")
 
-pytest_plugins = ["tests.databases"]  # the fixtures database, database_place, postgres_cluster
+pytest_plugins = [
+    "tests.databases",  # the fixtures database, database_place, postgres_cluster
+    "tests.tally",  # the fixture tally, and the table of faults at the end
+]

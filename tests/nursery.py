@@ -7,17 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-LOG = ("uvicorn", "veilmatch.cli.log_commands", "veilmatch.logstore.witness_app")
+LOG = ("uvicorn", "veilmatch.cli.auditor.log_commands", "veilmatch.logstore.witness_app")
 # A killed worker's lease would hold up the next one for a quarter of an hour.
 SERVICE = (
-    "veilmatch.cli.serve_commands",
-    "veilmatch.cli.service_commands",
-    "veilmatch.cli.action_commands",
+    "veilmatch.cli.operator.serve_commands",
+    "veilmatch.cli.operator.service_commands",
+    "veilmatch.cli.operator.action_commands",
     "veilmatch.jobs.worker:LEASE_S=0",
 )
 
@@ -28,9 +28,12 @@ class Nursery:
     Args:
         log: Where the commands' two streams go.
         loaded: Modules to load first, ``module:NAME=number`` to set a number in one.
+        environment: Variables of theirs, besides our own.
     """
 
-    def __init__(self, log: Path, loaded: Sequence[str]) -> None:
+    def __init__(
+        self, log: Path, loaded: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
         self._log = log
         program = Path(__file__).with_name("nursery_program.py")
         with open(log, "ab") as stream:
@@ -40,6 +43,7 @@ class Nursery:
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 text=True,
+                env={**os.environ, **(environment or {})},
             )
         self._running: set[int] = set()
 

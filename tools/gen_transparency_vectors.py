@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from transparency_vectors.audit_cases import audit_cases
+from transparency_vectors.metadata_cases import metadata_cases
 from transparency_vectors.parts import Case
 from transparency_vectors.statement_cases import envelope_cases, statement_cases
 from transparency_vectors.text_cases import checkpoint_cases, note_cases
@@ -37,6 +38,7 @@ FILES: dict[str, tuple[str, Callable[[dict[str, Case]], Iterator[Case]]]] = {
     "statement": ("8 and 10", statement_cases),
     "envelope": ("9", envelope_cases),
     "audit": ("12", audit_cases),
+    "metadata": ("13", metadata_cases),
 }
 
 

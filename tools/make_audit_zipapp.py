@@ -14,8 +14,8 @@ import zipfile
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "veilmatch"
-MODULES = ("__init__.py", "errors.py", "logstore/__init__.py", "logstore/audit_file.py")
-ROOMS = ("transparency", "transparency/entries")
+MODULES = ("__init__.py", "clock.py", "errors.py", "logstore/__init__.py", "logstore/audit_file.py")
+ROOMS = ("transparency", "transparency/entries", "transparency/audits")
 _MAIN = "import sys\nfrom veilmatch.logstore.audit_file import main\nsys.exit(main())\n"
 _THE_SAME_DAY = (2026, 1, 1, 0, 0, 0)
 

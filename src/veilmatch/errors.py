@@ -24,6 +24,7 @@ Error:
     │   └─ OverloadError         more synthetics than detection can remove
     ├─ PolicyError               a person or role may not do this
     │   ├─ SessionError          nobody is logged in
+    │   ├─ StepUpError           a passkey is needed now
     │   └─ LimitError            over a limit for now     (.retry_after_s)
     ├─ UnavailableError          try again
     │   ├─ StoreError
@@ -161,6 +162,12 @@ class SessionError(PolicyError):
     """Nobody is logged in: no session, or one that is over."""
 
     hint_default = "log in again"
+
+
+class StepUpError(PolicyError):
+    """This person may do it, once they have confirmed with their passkey."""
+
+    hint_default = "confirm with your passkey"
 
 
 class LimitError(PolicyError):

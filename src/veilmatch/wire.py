@@ -90,7 +90,7 @@ def to_canonical_json(value: Json) -> bytes:
     """Serialise by RFC 8785. Raises EncodingError for what JSON cannot say exactly."""
     try:
         return rfc8785.dumps(value)
-    except rfc8785.CanonicalizationError as exc:
+    except (rfc8785.CanonicalizationError, RecursionError) as exc:
         raise EncodingError("not expressible as canonical JSON") from exc
 
 

@@ -35,10 +35,10 @@ def build(epoch: int, parameters: Parameters = PARAMETERS, created_at: int = NOW
 
 @dataclass
 class Scene:
-    """A publisher's public folder on a mirror, and a client that trusts the publisher's root.
+    """A publisher's public folder on a server, and a client that trusts the publisher's root.
 
     Attributes:
-        public: The folder that the mirror serves.
+        public: The folder that is served.
         address: Its address.
         folder: The client's.
     """
@@ -81,7 +81,7 @@ class Scene:
             yield made
 
     def upload(self) -> None:
-        """Put everything that the publisher has made onto the mirror."""
+        """Put everything that the publisher has made into the folder."""
         self.publisher.write(self.public)
 
     def path(self, pattern: str) -> Path:

@@ -279,8 +279,9 @@ def test_parameters_lowered(scene: Scene) -> None:
 # --- a line that does not end -----------------------------------------------------------------
 
 
-def test_endless_metadata(scene: Scene) -> None:
+def test_endless_metadata(mirror_scene: Scene) -> None:
     """A mirror sends a timestamp that never ends."""
+    scene = mirror_scene
     flag = scene.path("metadata/timestamp.json").with_name("timestamp.json.endless")
     flag.touch()
     refused(scene, MetadataError, later=None)
@@ -289,8 +290,9 @@ def test_endless_metadata(scene: Scene) -> None:
     assert scene.client.update_release().epoch == 2
 
 
-def test_slow_retrieval(scene: Scene) -> None:
+def test_slow_retrieval(mirror_scene: Scene) -> None:
     """A mirror sends a byte now and then, to keep a device busy for ever."""
+    scene = mirror_scene
     flag = scene.path("metadata/timestamp.json").with_name("timestamp.json.slow")
     flag.touch()
     scene.client._session.transport._patience = type(scene.client._session.transport._patience)(

@@ -36,6 +36,20 @@ def test_every_attack_is_in_the_table_with_its_error() -> None:
         assert tests[name] == {error}, name
 
 
+def test_every_attack_is_tried_on_the_real_service_too_but_for_those_named() -> None:
+    page = _PAGE.read_text(encoding="utf-8")
+    (named,) = re.findall(r"^On the static server alone: (.+?)\.$", page, re.MULTILINE)
+    alone, tests = set(), _tests()
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name in tests:
+                fixtures = {one.arg for one in node.args.args} & {"scene", "mirror_scene"}
+                assert len(fixtures) == 1, node.name
+                alone |= {node.name} if fixtures == {"mirror_scene"} else set()
+    assert set(re.findall(r"`(test_\w+)`", named)) == alone
+    assert len(alone) == 3
+
+
 def test_the_attacks_that_were_promised_are_there() -> None:
     text = _PAGE.read_text(encoding="utf-8")
     for words in (

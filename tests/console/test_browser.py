@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.console.browser import Tour, require_browser, touring
+from tests.console.test_deliveries import give_up
 from tests.console.test_numbers import SIGNER, publish
 from tests.console.test_reports import ANSWERS, FILE_ANSWERS, state_of
 from tests.console.world import ACCOUNT, PASSWORD, World
@@ -325,6 +326,21 @@ def test_dark_narrow_and_large_text(tour: Tour, world: World) -> None:
         assert wide <= 0, place
     page.goto("/review/break")
     tour.look(page, "break-dark", is_shot=False)
+
+
+def test_messages_that_were_given_up(tour: Tour, world: World) -> None:
+    give_up(world, count=2)
+    page = come_in(tour, world, "olga")
+    expect(page.get_by_role("heading", name="Deliveries")).to_be_visible()
+    tour.look(page, "deliveries", is_shot=False)
+    first = page.get_by_role("button", name="Try again").first
+    first.click()
+    expect(page.get_by_role("status")).to_contain_text("tried again")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(1)
+    tour.look(page, "deliveries-again", is_shot=False)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Nothing was given up.")).to_be_visible()
+    tour.look(page, "deliveries-none", is_shot=False)
 
 
 def test_a_passkey_is_made_and_asked_for_before_a_report(world: World, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from tests.console.test_numbers import SIGNER
-from veilmatch.cli.console_commands import passkey_site, read_console_settings
 from veilmatch.cli.main import run
+from veilmatch.cli.operator.console_commands import passkey_site, read_console_settings
 from veilmatch.console.security import CONTENT_SECURITY_POLICY
 from veilmatch.errors import ConfigError
 from veilmatch.store.crypter import load_crypter

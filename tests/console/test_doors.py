@@ -48,6 +48,8 @@ EXPECTED: dict[str, set[str] | None] = {
     "GET /review/appeals": {"lead"},
     "POST /review/appeals/{case_id}/decide": {"lead"},
     "GET /review/figures": LOOKERS | {"auditor"},
+    "GET /review/deliveries": {"admin", "operator", "auditor"},
+    "POST /review/deliveries/{number}/{endpoint_id}/again": {"admin", "operator"},
     "GET /review/preferences": LOOKERS,
     "POST /review/preferences": LOOKERS,
     "POST /review/preferences/organisation": {"lead"},
@@ -63,6 +65,7 @@ _NAMES = [f"{door.method} {door.path}" for door in DOORS]
 
 def _address(door: Door, case_id: bytes) -> str:
     named = {"{case_id}": case_id.hex(), "{group}": "0", "{number}": "0", "{step}": "0"}
+    named["{endpoint_id}"] = bytes(16).hex()
     address = door.path.replace("{token}", "no-token")
     for name, value in named.items():
         address = address.replace(name, value)

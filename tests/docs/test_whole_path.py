@@ -13,8 +13,8 @@ from tests.docs.markdown import ROOT
 from tests.docs.test_readme import _run
 from tests.integration.service.processes import free_port
 from veilmatch.logstore.log_folder import LogFolder, read_note
-from veilmatch.transparency.entries.audit import Outcome, audit_bundle
-from veilmatch.transparency.entries.bundle import parse_trust
+from veilmatch.transparency.audits.audit import Outcome, audit_bundle
+from veilmatch.transparency.audits.bundle import parse_trust
 from veilmatch.transparency.policy import parse_policy, verify_checkpoint
 
 PAGE = ROOT / "docs" / "getting-started" / "whole-path.md"
@@ -69,8 +69,8 @@ def test_the_whole_path(tmp_path: Path) -> None:
     assert code == 0, said
     assert "Traceback" not in said
     assert "error:" not in said
-    assert "no check failed; 11 was skipped" in said
-    assert "4 entries, nothing found" in said
+    assert "no check failed; 11, 23, 25, 26 were skipped" in said
+    assert "5 entries, nothing found" in said
     assert said.count("✓ K-") == 7
     _check_what_is_there(folder)
 
@@ -80,13 +80,15 @@ def _check_what_is_there(folder: Path) -> None:
     policy = parse_policy((folder / "policy").read_bytes())
     log = LogFolder(folder / "log")
     verified = verify_checkpoint(read_note(log.read), policy)
-    assert verified.checkpoint.size == 4
+    assert verified.checkpoint.size == 5
     assert set(verified.witnesses) == {b"eu", b"us"}
     trust = parse_trust((folder / "my-trust.json").read_bytes())
     bundle = (folder / "bundle.json").read_bytes()
     manifest = json.loads(base64.b64decode(json.loads(bundle)["manifest"]))
     report = audit_bundle(bundle, trust, now_s=manifest["created_at"] + 60)
-    outcomes = [one.outcome for one in report.results]
-    assert outcomes == [Outcome.OK] * 10 + [Outcome.SKIPPED]
+    assert report.skipped == (11, 23, 25, 26)
+    assert [one.outcome for one in report.results].count(Outcome.OK) == 22
+    assert report.facts["metadata signed by"] == ["Example Centre", "Example Hotline"]
+    assert report.facts["certified by"] == ["Example Hotline"]
     assert report.facts["signed by"] == ["Example Centre", "Example Hotline"]
     assert (folder / "device.db").is_file()

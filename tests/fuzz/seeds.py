@@ -9,8 +9,9 @@ from functools import cache
 
 from tests.publication import Publisher
 from tests.simulators.list_files import MAKERS
+from tests.unit.transparency.audits.scene import NOW, Scene
+from tests.unit.transparency.audits.test_audit import PARTIES, World
 from tests.unit.transparency.entries.samples import AT, CENTRE, HOTLINE, make_statement
-from tests.unit.transparency.entries.test_audit import PARTIES, World
 from tests.unit.transparency.small_log import SmallLog
 from veilmatch.client.fetching.accepted import Accepted
 from veilmatch.client.policy_file import policy_to_bytes
@@ -22,7 +23,7 @@ from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_releas
 from veilmatch.release.trusted_release import STATEMENT, TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import Current
-from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope, Trust
+from veilmatch.transparency.audits.bundle import Bundle, LoggedEnvelope, Trust
 from veilmatch.transparency.entries.entry import EntryKind
 from veilmatch.transparency.entries.envelope import sign_payload
 from veilmatch.transparency.tiles import Tile
@@ -35,6 +36,7 @@ PROVIDER = HashProvider("Example Hotline", "NL", KEY.public_key)
 OTHER_KEY = SigningKey(SecretBytes(bytes(32)))
 OTHER = HashProvider("Example Centre", "CA", OTHER_KEY.public_key)
 PROVED = 7
+AUDITED_AT = NOW
 """The entry that the proof file is about."""
 
 LISTS: dict[str, bytes] = {
@@ -104,6 +106,8 @@ class Files:
     envelope: bytes
     bundle: bytes
     whole_bundle: bytes
+    audited: bytes
+    audited_by: Trust
     trust: bytes
     trusted: Trust
     tile: bytes
@@ -156,6 +160,8 @@ def files() -> Files:
         envelope=envelope.to_bytes(),
         bundle=bundle.to_bytes(),
         whole_bundle=World().build().to_bytes(),
+        audited=Scene().build().to_bytes(),
+        audited_by=Scene().trust,
         trust=trust.to_bytes(),
         trusted=trust,
         tile=log.disk.read(Tile(0, 1, 44).path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
@@ -34,9 +35,17 @@ from veilmatch.release.signed_metadata import (
     role_providers,
 )
 from veilmatch.site.release_site import parse_current
+from veilmatch.transparency.audits.audit import audit_bundle
+from veilmatch.transparency.audits.bundle import parse_bundle, parse_trust
+from veilmatch.transparency.audits.metadata_form import (
+    MetadataFile,
+    build_file,
+    parse_root,
+    parse_snapshot,
+    parse_targets,
+    parse_timestamp,
+)
 from veilmatch.transparency.checkpoint import parse_checkpoint
-from veilmatch.transparency.entries.audit import audit_bundle
-from veilmatch.transparency.entries.bundle import parse_bundle, parse_trust
 from veilmatch.transparency.entries.canonical import build_json
 from veilmatch.transparency.entries.canonical import parse_json as parse_canonical
 from veilmatch.transparency.entries.entry import parse_statement
@@ -128,7 +137,7 @@ def _logs() -> list[Target]:
         ("witness request", parse_add_checkpoint, [made.request]),
         ("envelope (DSSE)", parse_envelope, [made.envelope]),
         ("statement (entry)", parse_statement, made.statements),
-        ("audit bundle", parse_bundle, [made.bundle]),
+        ("audit bundle", parse_bundle, [made.bundle, made.audited]),
         ("manifest", parse_manifest, [made.manifest]),
     ]
     found = [
@@ -160,6 +169,40 @@ def _logs() -> list[Target]:
         Target("proof, verified", _verify_proof, (made.proof,)),
         Target("envelope, verified", _verify_envelope, (made.envelope,)),
         Target("audit", _audit, (made.whole_bundle,)),
+        Target("audit with metadata", _audit_whole, (made.audited,)),
+    ]
+
+
+def _audit_whole(data: bytes) -> None:
+    made = seeds.files()
+    report = audit_bundle(data, made.audited_by, now_s=seeds.AUDITED_AT)
+    for result in report.results:
+        if result.error == "InternalError":
+            raise FoundError("audit with metadata", result.reason, data)
+        if result.error:
+            raise ProofError(f"check {result.number}: {result.error}: {result.reason}")
+
+
+def _write_file(value: object) -> bytes:
+    return build_file(json.loads(value.data))  # type: ignore[attr-defined]
+
+
+def _auditors_metadata() -> list[Target]:
+    """The signed metadata once more, as an auditor reads them."""
+    made = seeds.signed_files()
+    readers: dict[str, Callable[[bytes], MetadataFile]] = {
+        "root": parse_root,
+        "timestamp": parse_timestamp,
+        "snapshot": parse_snapshot,
+        "targets": parse_targets,
+    }
+    return [
+        Target(
+            f"auditor's {name}",
+            _same(f"auditor's {name}", parse, _write_file),
+            (made[name],),
+        )
+        for name, parse in readers.items()
     ]
 
 
@@ -239,4 +282,4 @@ def _keys() -> list[Target]:
 
 def all_targets() -> list[Target]:
     """Every target, in the order of the table."""
-    return [*_lists(), *_keys(), *_releases(), *_logs()]
+    return [*_lists(), *_keys(), *_releases(), *_logs(), *_auditors_metadata()]

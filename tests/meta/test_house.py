@@ -15,10 +15,6 @@ MAX_MODULES = 8
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 TOO_LONG: dict[tuple[str, str], str] = {}
 
-# Rooms that have outgrown the rule, and what becomes of them.
-TOO_LARGE = {
-    "cli": "one module for each group of commands; the groups become rooms when it is split",
-}
 
 _FunctionDef = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -41,10 +37,7 @@ def test_modules_and_functions_stay_small(path: Path) -> None:
 )
 def test_rooms_stay_small(folder: Path) -> None:
     modules = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
-    if folder.name in TOO_LARGE:
-        assert len(modules) > MAX_MODULES, "it fits again: take it out of TOO_LARGE"
-    else:
-        assert len(modules) <= MAX_MODULES, sorted(modules)
+    assert len(modules) <= MAX_MODULES, sorted(modules)
 
 
 @pytest.mark.parametrize("path", FILES, ids=short)

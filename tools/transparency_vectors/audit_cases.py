@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from transparency_vectors.parts import AT_S, LOG, WITNESSES, Case, case, seed
+from veilmatch.transparency.audits.bundle import Bundle, LoggedEnvelope, Trust
 from veilmatch.transparency.checkpoint import Checkpoint
-from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope, Trust
 from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject
 from veilmatch.transparency.entries.envelope import (
     StatementSigner,

@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from veilmatch.errors import ConfigError, PolicyError
+from veilmatch.errors import ConfigError, PolicyError, StepUpError
 
 
 class Role(enum.Enum):
@@ -82,7 +82,7 @@ def require_role(principal: Principal, *roles: Role) -> None:
 
 
 def require_step_up(principal: Principal, now: int, max_age_s: int = STEP_UP_MAX_AGE_S) -> None:
-    """Refuse whose session saw no passkey lately. Raises PolicyError."""
+    """Refuse whose session saw no passkey lately. Raises StepUpError."""
     seen = principal.stepped_up_at
     if seen is None or not 0 <= now - seen <= max_age_s:
-        raise PolicyError("this needs a passkey now", hint="confirm with your passkey")
+        raise StepUpError("this needs a passkey now")

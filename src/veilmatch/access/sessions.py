@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
 from veilmatch.access.operators import principal_of
 from veilmatch.access.roles import Principal
 from veilmatch.access.tables import operator, operator_session
+from veilmatch.clock import HOUR_S
 from veilmatch.errors import SessionError
 from veilmatch.store.database import Database
 
 TOKEN_LEN = 32
-MAX_AGE_S = 12 * 3600
+MAX_AGE_S = 12 * HOUR_S
 MAX_IDLE_S = 30 * 60
 _SEEN_EVERY_S = 60
 _MAX_TOKEN_TEXT = 64
@@ -125,7 +126,13 @@ class Sessions:
 
 def _is_over(now: int) -> ColumnElement[bool]:
     session = operator_session.c
-    return (session.opened_at <= now - MAX_AGE_S) | (session.seen_at <= now - MAX_IDLE_S)
+    # One of the future was opened before the clock was set back: whoever holds it signs in again.
+    return (
+        (session.opened_at <= now - MAX_AGE_S)
+        | (session.seen_at <= now - MAX_IDLE_S)
+        | (session.opened_at > now + MAX_IDLE_S)
+        | (session.seen_at > now + MAX_IDLE_S)
+    )
 
 
 def _change(connection: Connection, digest: bytes, **values: int) -> None:

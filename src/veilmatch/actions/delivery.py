@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_, select, update
 
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.actions.sending import Outcome, Request, Sender
 from veilmatch.actions.signing import Scheme, sign_webhook
 from veilmatch.actions.tables import action_delivery, action_endpoint, action_message
+from veilmatch.clock import DAY_S, HOUR_S
 from veilmatch.errors import ConfigError
 from veilmatch.store.database import Database
 from veilmatch.store.statements import insert
@@ -29,8 +30,8 @@ from veilmatch.wire import to_canonical_json
 
 LEASE_S = 60
 MAX_ATTEMPTS = 14
-FIRST_PAUSE_S, LAST_PAUSE_S = 5, 6 * 3600
-KEEP_S = 30 * 86_400
+FIRST_PAUSE_S, LAST_PAUSE_S = 5, 6 * HOUR_S
+KEEP_S = 30 * DAY_S
 _SPREAD_COUNT = 256
 _SENDER_COUNT = 4
 
@@ -66,6 +67,7 @@ class Deliverer:
         sender: Sends one try.
         clock: Gives seconds since 1970.
         chance: Gives a number in [0, 1), so that tries of many messages spread.
+        is_stopping: Says that no other try shall begin.
     """
 
     def __init__(
@@ -75,9 +77,10 @@ class Deliverer:
         sender: Sender,
         clock: Callable[[], int],
         chance: Callable[[], float] = random.random,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database, self._endpoints, self._sender = database, endpoints, sender
-        self._clock, self._chance = clock, chance
+        self._clock, self._chance, self._is_stopping = clock, chance, is_stopping
 
     def run(self) -> int:
         """Try everything that is due now, several at once. Returns how many were delivered."""
@@ -87,7 +90,7 @@ class Deliverer:
 
     def _run_until_idle(self) -> int:
         count = 0
-        while (lease := self.lease()) is not None:
+        while not self._is_stopping() and (lease := self.lease()) is not None:
             outcome = self._sender.send(lease.request)
             self.settle(lease, outcome)
             count += outcome.delivered
@@ -259,6 +262,11 @@ def _is(number: int, endpoint_id: bytes) -> ColumnElement[bool]:
     return and_(done.number == number, done.endpoint_id == endpoint_id)
 
 
+def _is_past(moment: ColumnElement[int], now: int, longest_s: int) -> ColumnElement[bool]:
+    """Say whether a moment has come; one further away than any can be: the clock was set back."""
+    return or_(moment <= now, moment > now + 2 * longest_s)
+
+
 def _due(now: int) -> Any:
     """Build the query for one delivery that is due and stands in front for its account."""
     done, front = action_delivery.c, action_delivery.alias("front")
@@ -291,8 +299,8 @@ def _due(now: int) -> Any:
         .where(
             and_(
                 done.state == "waiting",
-                done.next_attempt_at <= now,
-                done.lease_expires_at <= now,
+                _is_past(done.next_attempt_at, now, LAST_PAUSE_S),
+                _is_past(done.lease_expires_at, now, LEASE_S),
                 action_endpoint.c.state == "active",
                 ~exists(blocked),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from veilmatch.actions.signing import SECRET_LEN, Scheme, describe_secret
 from veilmatch.actions.tables import action_endpoint
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
@@ -21,8 +23,11 @@ from veilmatch.store.database import Database
 from veilmatch.wire import is_loopback
 
 ENDPOINT_ID_LEN = 16
-PREVIOUS_SECRET_S = 24 * 3600
+PREVIOUS_SECRET_S = DAY_S
 _MAX_URL_LEN = 2048
+_Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NEVER_CALLED = ipaddress.ip_network("240.0.0.0/4")  # reserved, and broadcast
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,9 @@ def check_url(url: str) -> None:
     """Refuse an address that must not be called.
 
     https only, http on the loopback address; no user name, no fragment, no address of the
-    link (where clouds keep their machines' credentials), none that is not unicast.
+    link (where clouds keep their machines' credentials), none that is not unicast, however it
+    is spelt: as a number, or inside an address of IPv6. Not checked: what a name leads to;
+    without TLS of that name nothing is sent there.
 
     Raises:
         ConfigError: See above.
@@ -145,14 +152,29 @@ def check_url(url: str) -> None:
 def _check_parts(parts: SplitResult, host: str) -> None:
     if not host or parts.fragment or parts.username is not None or parts.password is not None:
         raise ConfigError("the address needs a host, no user and no fragment", setting="url")
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        ip = None
-    if ip is not None and (ip.is_link_local or ip.is_multicast or ip.is_unspecified):
-        raise ConfigError("this address is never called", setting="url")
+    for ip in _addresses_in(host):
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _NEVER_CALLED:
+            raise ConfigError("this address is never called", setting="url")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ConfigError("actions go over https", setting="url", hint="http on loopback only")
+
+
+def _addresses_in(host: str) -> list[_Ip]:
+    """Return the address that a host is, and the one of IPv4 inside it; none for a name."""
+    plain = host.removesuffix(".")
+    try:
+        ip = ipaddress.ip_address(plain)
+    except ValueError:
+        try:  # 2852039166, 0xa9fea9fe, 0251.0376.…: what resolvers take for an address
+            return [ipaddress.IPv4Address(socket.inet_aton(plain))]
+        except (OSError, ValueError):
+            return []
+    if isinstance(ip, ipaddress.IPv4Address):
+        return [ip]
+    inside = [ip.ipv4_mapped, ip.sixtofour]
+    if ip in _NAT64:
+        inside.append(ipaddress.IPv4Address(ip.packed[-4:]))
+    return [ip, *(one for one in inside if one is not None)]
 
 
 def _missing() -> ConfigError:

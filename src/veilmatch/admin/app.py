@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from veilmatch.admin import hosts, people, upkeep
+from veilmatch.admin import hosts, passkeys, people, upkeep
 from veilmatch.admin.guard import AdminParts
 from veilmatch.admin.models import Problem
 from veilmatch.errors import (
@@ -20,6 +20,7 @@ from veilmatch.errors import (
     LimitError,
     PolicyError,
     SessionError,
+    StepUpError,
     UnavailableError,
 )
 
@@ -39,10 +40,15 @@ _TITLES = {
     500: ("internal", "Internal error", "This is a fault of the service."),
     503: ("unavailable", "Unavailable", "Nothing was stored; try again later."),
 }
+_STEP_UP = ("step-up", "Passkey needed", "Confirm with your passkey, then send this again.")
 _DOCUMENTED: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": _TITLES[status][1]}
     for status in (400, 401, 403, 404, 413, 422, 429, 503)
 }
+_DOCUMENTED[403]["description"] = (
+    "Not allowed (`policy`), or a passkey is needed first (`step-up`): every change asks for one "
+    "that this session saw within five minutes, where the service is set up so."
+)
 _BY_CLASS: tuple[tuple[type[Error], int], ...] = (
     (SessionError, 401),
     (LimitError, 429),
@@ -52,9 +58,13 @@ _BY_CLASS: tuple[tuple[type[Error], int], ...] = (
 )
 
 
-def _answer(status: int, headers: dict[str, str] | None = None) -> Response:
+def _answer(
+    status: int,
+    headers: dict[str, str] | None = None,
+    words: tuple[str, str, str] | None = None,
+) -> Response:
     known = status if status in _TITLES else 500
-    slug, title, detail = _TITLES[known]
+    slug, title, detail = words or _TITLES[known]
     more = dict(headers or {})
     if known in (429, 503):
         more.setdefault("Retry-After", str(_RETRY_AFTER_S))
@@ -72,6 +82,8 @@ def _answer(status: int, headers: dict[str, str] | None = None) -> Response:
 async def _handle_error(_request: Request, exc: Exception) -> Response:
     if isinstance(exc, LimitError):
         return _answer(429, {"Retry-After": str(exc.retry_after_s)})
+    if isinstance(exc, StepUpError):
+        return _answer(403, words=_STEP_UP)
     for kind, status in _BY_CLASS:
         if isinstance(exc, kind):
             return _answer(status)
@@ -142,6 +154,6 @@ def create_admin(parts: AdminParts) -> FastAPI:
     app.state.parts = parts
     app.openapi = functools.cache(functools.partial(_describe, app))  # type: ignore[method-assign]
     app.add_middleware(_BoundedBody)
-    for part in (people, hosts, upkeep):
+    for part in (people, passkeys, hosts, upkeep):
         app.include_router(part.router, responses=_DOCUMENTED)
     return app

@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 
 from veilmatch.access.gate.platforms import Platforms
 from veilmatch.access.gate.usage import Quotas
+from veilmatch.access.login.passkeys import Passkeys
 from veilmatch.access.login.password import Logins
+from veilmatch.access.login.sites import PasskeySite
 from veilmatch.access.operators import Operators
-from veilmatch.access.roles import Principal, Role, require_role
+from veilmatch.access.roles import Principal, Role, require_role, require_step_up
 from veilmatch.access.sessions import Sessions
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.errors import PolicyError, SessionError
@@ -37,6 +39,8 @@ class AdminParts:
         limits: What it may have in all.
         retention: How long anything is kept.
         settings: Every setting, for people to read; no secret.
+        passkey_site: Which site passkeys are bound to; None where there are none.
+        needs_step_up: Whether a change needs a passkey of the last minutes.
     """
 
     database: Database
@@ -46,6 +50,8 @@ class AdminParts:
     limits: IntakeLimits = field(default_factory=IntakeLimits)
     retention: RetentionLimits = field(default_factory=RetentionLimits)
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    passkey_site: PasskeySite | None = None
+    needs_step_up: bool = True
 
     @property
     def log(self) -> PrivateLog:
@@ -66,6 +72,13 @@ class AdminParts:
     def logins(self) -> Logins:
         """Logging in."""
         return Logins(self.database, self.crypter, self.clock, self.log)
+
+    @property
+    def passkeys(self) -> Passkeys:
+        """Operators' passkeys. Raises PolicyError where there are none."""
+        if self.passkey_site is None:
+            raise PolicyError("passkeys are not set up here", hint="set origin")
+        return Passkeys(self.database, self.crypter, self.clock, self.log, self.passkey_site)
 
     @property
     def platforms(self) -> Platforms:
@@ -132,7 +145,21 @@ def allow(*roles: Role) -> Callable[[Principal], Principal]:
     return check
 
 
-Admin = Annotated[Principal, Depends(allow(Role.ADMIN))]
+def change(*roles: Role) -> Callable[[Principal, AdminParts], Principal]:
+    """Make a dependency for what changes something: these roles, with a passkey lately."""
+
+    def check(who: Caller, parts: Parts) -> Principal:
+        require_role(who, *roles)  # first: whoever may not do it learns nothing of passkeys
+        if parts.needs_step_up:
+            require_step_up(who, parts.clock())
+        return who
+
+    return check
+
+
+AdminChange = Annotated[Principal, Depends(change(Role.ADMIN))]
+EngineerChange = Annotated[Principal, Depends(change(Role.ADMIN, Role.OPERATOR))]
+OperatorChange = Annotated[Principal, Depends(change(Role.OPERATOR))]
 Engineer = Annotated[Principal, Depends(allow(Role.ADMIN, Role.OPERATOR))]
 Operator = Annotated[Principal, Depends(allow(Role.OPERATOR))]
 Auditor = Annotated[Principal, Depends(allow(Role.AUDITOR))]

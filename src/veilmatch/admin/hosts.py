@@ -6,8 +6,15 @@ from fastapi import APIRouter
 from sqlalchemy import func, select
 
 from veilmatch.access.gate.snapshot import reinstate_account, revoke_device, suspend_account
-from veilmatch.access.gate.usage import DAY_S, read_usage
-from veilmatch.admin.guard import Admin, AdminOrAuditor, Engineer, Parts, Reader
+from veilmatch.access.gate.usage import read_usage
+from veilmatch.admin.guard import (
+    AdminChange,
+    AdminOrAuditor,
+    Engineer,
+    EngineerChange,
+    Parts,
+    Reader,
+)
 from veilmatch.admin.models import (
     CertificateIn,
     CredentialMade,
@@ -23,6 +30,7 @@ from veilmatch.admin.models import (
     UsageOut,
     ValidIn,
 )
+from veilmatch.clock import DAY_S
 from veilmatch.store import schema
 
 router = APIRouter()
@@ -38,7 +46,7 @@ def list_platforms(parts: Parts, _who: AdminOrAuditor) -> list[PlatformOut]:
 
 
 @router.post("/platforms", status_code=201)
-def add_platform(said: PlatformIn, parts: Parts, who: Admin) -> PlatformOut:
+def add_platform(said: PlatformIn, parts: Parts, who: AdminChange) -> PlatformOut:
     """Add a platform."""
     with parts.database.transaction() as connection:
         made = parts.platforms.add(connection, said.name)
@@ -47,7 +55,7 @@ def add_platform(said: PlatformIn, parts: Parts, who: Admin) -> PlatformOut:
 
 
 @router.put("/platforms/{platform_id}/state", status_code=204)
-def set_platform_state(platform_id: Id, said: StateIn, parts: Parts, who: Admin) -> None:
+def set_platform_state(platform_id: Id, said: StateIn, parts: Parts, who: AdminChange) -> None:
     """Disable a platform, or take it back into use."""
     target = bytes.fromhex(platform_id)
     with parts.database.transaction() as connection:
@@ -71,7 +79,7 @@ def list_credentials(platform_id: Id, parts: Parts, _who: AdminOrAuditor) -> lis
 
 
 @router.post("/platforms/{platform_id}/tokens", status_code=201)
-def add_token(platform_id: Id, said: ValidIn, parts: Parts, who: Admin) -> TokenOut:
+def add_token(platform_id: Id, said: ValidIn, parts: Parts, who: AdminChange) -> TokenOut:
     """Make a bearer token for a platform; it is shown once."""
     target = bytes.fromhex(platform_id)
     with parts.database.transaction() as connection:
@@ -82,7 +90,7 @@ def add_token(platform_id: Id, said: ValidIn, parts: Parts, who: Admin) -> Token
 
 @router.post("/platforms/{platform_id}/certificates", status_code=201)
 def add_certificate(
-    platform_id: Id, said: CertificateIn, parts: Parts, who: Admin
+    platform_id: Id, said: CertificateIn, parts: Parts, who: AdminChange
 ) -> CredentialMade:
     """Accept a client certificate for a platform."""
     target, pem = bytes.fromhex(platform_id), said.pem.encode("utf-8", "replace")
@@ -93,7 +101,7 @@ def add_certificate(
 
 
 @router.delete("/credentials/{credential_id}", status_code=204)
-def revoke_credential(credential_id: Id, parts: Parts, who: Admin) -> None:
+def revoke_credential(credential_id: Id, parts: Parts, who: AdminChange) -> None:
     """Revoke a token or a certificate; it holds within a second everywhere."""
     target = bytes.fromhex(credential_id)
     with parts.database.transaction() as connection:
@@ -102,7 +110,7 @@ def revoke_credential(credential_id: Id, parts: Parts, who: Admin) -> None:
 
 
 @router.put("/accounts/{account}/suspension", status_code=204)
-def suspend(account: Id, parts: Parts, who: Engineer) -> None:
+def suspend(account: Id, parts: Parts, who: EngineerChange) -> None:
     """Refuse an account's uploads."""
     target = bytes.fromhex(account)
     with parts.database.transaction() as connection:
@@ -111,7 +119,7 @@ def suspend(account: Id, parts: Parts, who: Engineer) -> None:
 
 
 @router.delete("/accounts/{account}/suspension", status_code=204)
-def reinstate(account: Id, parts: Parts, who: Engineer) -> None:
+def reinstate(account: Id, parts: Parts, who: EngineerChange) -> None:
     """Take an account's uploads again."""
     with parts.database.transaction() as connection:
         reinstate_account(connection, bytes.fromhex(account))
@@ -119,7 +127,7 @@ def reinstate(account: Id, parts: Parts, who: Engineer) -> None:
 
 
 @router.put("/accounts/{account}/devices/{device_key_id}/revocation", status_code=204)
-def revoke(account: Id, device_key_id: DeviceId, parts: Parts, who: Engineer) -> None:
+def revoke(account: Id, device_key_id: DeviceId, parts: Parts, who: EngineerChange) -> None:
     """Refuse a device for good."""
     device = bytes.fromhex(device_key_id)
     with parts.database.transaction() as connection:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from veilmatch.access.roles import Role
 from veilmatch.actions.signing import Scheme
+from veilmatch.clock import DAY_S
 
 _PLAIN = r"^[^\x00-\x1f\x7f]+$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_PLAIN)]
@@ -19,7 +21,7 @@ Hex16 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Id = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="16 bytes in hexadecimal.")]
 DeviceId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="8 bytes in hexadecimal.")]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
-Seconds = Annotated[int, Field(ge=1, le=400 * 86_400)]
+Seconds = Annotated[int, Field(ge=1, le=400 * DAY_S)]
 
 
 class State(StrEnum):
@@ -32,11 +34,31 @@ class State(StrEnum):
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+    def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
+        """Show nothing: some hold a password, a token or a name."""
+        return ()
+
+
+ProblemType = Literal[
+    "urn:veilmatch:problem:malformed",
+    "urn:veilmatch:problem:session",
+    "urn:veilmatch:problem:policy",
+    "urn:veilmatch:problem:step-up",
+    "urn:veilmatch:problem:not-found",
+    "urn:veilmatch:problem:method",
+    "urn:veilmatch:problem:too-large",
+    "urn:veilmatch:problem:unfit",
+    "urn:veilmatch:problem:busy",
+    "urn:veilmatch:problem:internal",
+    "urn:veilmatch:problem:unavailable",
+]
+"""Every kind of refusal; ``step-up`` asks for a passkey, then the request again."""
+
 
 class Problem(_Model):
     """A refusal (RFC 9457); the text is fixed for each kind."""
 
-    type: str
+    type: ProblemType
     title: str
     status: int
     detail: str
@@ -60,6 +82,35 @@ class CodeLogin(_Model):
 
     ticket: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     code: Annotated[str, StringConstraints(min_length=1, max_length=16)]
+
+
+_Token = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class TicketIn(_Model):
+    """The ticket of the first factor."""
+
+    ticket: _Token
+
+
+class ChallengeOut(_Model):
+    """For ``navigator.credentials``: the options as the browser takes them, as JSON text."""
+
+    challenge: str
+    options: str
+
+
+class CredentialIn(_Model):
+    """What the browser answered, as JSON text."""
+
+    challenge: _Token
+    credential: Annotated[str, StringConstraints(min_length=2, max_length=16_384)]
+
+
+class PasskeyLogin(CredentialIn):
+    """Second factor by a passkey."""
+
+    ticket: _Token
 
 
 class SessionToken(_Model):
@@ -157,7 +208,7 @@ class CredentialOut(_Model):
 class ValidIn(_Model):
     """For how long."""
 
-    valid_s: Seconds = 365 * 86_400
+    valid_s: Seconds = 365 * DAY_S
 
 
 class TokenOut(_Model):
@@ -171,7 +222,7 @@ class CertificateIn(_Model):
     """A client certificate in PEM."""
 
     pem: Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
-    valid_s: Seconds = 365 * 86_400
+    valid_s: Seconds = 365 * DAY_S
 
 
 class CredentialMade(_Model):

@@ -5,14 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from veilmatch.access.operators import NewOperator
-from veilmatch.admin.guard import (
-    Admin,
-    AdminOrAuditor,
-    Caller,
-    Parts,
-    Token,
-    require_other,
-)
+from veilmatch.admin.guard import AdminChange, AdminOrAuditor, Caller, Parts, Token, require_other
 from veilmatch.admin.models import (
     CodeLogin,
     Id,
@@ -81,7 +74,7 @@ def list_operators(parts: Parts, _who: AdminOrAuditor) -> list[OperatorOut]:
 
 
 @router.post("/operators", status_code=201)
-def add_operator(said: OperatorIn, parts: Parts, who: Admin) -> OperatorMade:
+def add_operator(said: OperatorIn, parts: Parts, who: AdminChange) -> OperatorMade:
     """Make an account."""
     new = NewOperator(said.name, frozenset(said.roles), said.password, said.issuer, said.subject)
     with parts.database.transaction() as connection:
@@ -93,7 +86,7 @@ def add_operator(said: OperatorIn, parts: Parts, who: Admin) -> OperatorMade:
 
 
 @router.put("/operators/{operator_id}/state", status_code=204)
-def set_operator_state(operator_id: Id, said: StateIn, parts: Parts, who: Admin) -> None:
+def set_operator_state(operator_id: Id, said: StateIn, parts: Parts, who: AdminChange) -> None:
     """Disable an account, which ends its sessions, or take it back into use."""
     target = bytes.fromhex(operator_id)
     require_other(who, target)
@@ -104,7 +97,7 @@ def set_operator_state(operator_id: Id, said: StateIn, parts: Parts, who: Admin)
 
 
 @router.put("/operators/{operator_id}/roles", status_code=204)
-def set_operator_roles(operator_id: Id, said: RolesIn, parts: Parts, who: Admin) -> None:
+def set_operator_roles(operator_id: Id, said: RolesIn, parts: Parts, who: AdminChange) -> None:
     """Give an account other roles."""
     target, roles = bytes.fromhex(operator_id), frozenset(said.roles)
     require_other(who, target)
@@ -115,7 +108,9 @@ def set_operator_roles(operator_id: Id, said: RolesIn, parts: Parts, who: Admin)
 
 
 @router.put("/operators/{operator_id}/password", status_code=204)
-def set_operator_password(operator_id: Id, said: PasswordIn, parts: Parts, who: Admin) -> None:
+def set_operator_password(
+    operator_id: Id, said: PasswordIn, parts: Parts, who: AdminChange
+) -> None:
     """Give an account another password; its sessions end."""
     target = bytes.fromhex(operator_id)
     with parts.database.transaction() as connection:
@@ -125,7 +120,7 @@ def set_operator_password(operator_id: Id, said: PasswordIn, parts: Parts, who: 
 
 
 @router.post("/operators/{operator_id}/totp", status_code=201)
-def make_operator_totp(operator_id: Id, parts: Parts, who: Admin) -> TotpUri:
+def make_operator_totp(operator_id: Id, parts: Parts, who: AdminChange) -> TotpUri:
     """Make a fresh secret for an account's authenticator; its sessions end."""
     target = bytes.fromhex(operator_id)
     with parts.database.transaction() as connection:

@@ -9,11 +9,12 @@ from sqlalchemy import and_, delete, func, select
 
 from veilmatch.actions.delivery import list_dead, retry_dead
 from veilmatch.admin.guard import (
-    Admin,
+    AdminChange,
     AdminOrAuditor,
     Auditor,
-    Engineer,
+    EngineerChange,
     Operator,
+    OperatorChange,
     Parts,
     Reader,
 )
@@ -64,7 +65,7 @@ def list_queue(parts: Parts, who: Operator) -> list[QueueItem]:
 
 
 @router.delete("/queue/items/{account}/{kind}", status_code=204)
-def close_item(account: Id, kind: _Kind, parts: Parts, who: Operator) -> None:
+def close_item(account: Id, kind: _Kind, parts: Parts, who: OperatorChange) -> None:
     """Take an account out of the queue, after the fault was mended."""
     item = schema.operator_item.c
     with parts.database.transaction() as connection:
@@ -113,7 +114,7 @@ def list_endpoints(parts: Parts, _who: Reader) -> list[EndpointOut]:
 
 
 @router.post("/webhooks/endpoints", status_code=201)
-def add_endpoint(said: EndpointIn, parts: Parts, who: Admin) -> SecretOut:
+def add_endpoint(said: EndpointIn, parts: Parts, who: AdminChange) -> SecretOut:
     """Add an address; the secret is shown once."""
     with parts.database.transaction() as connection:
         made = parts.endpoints.add(connection, said.url, said.scheme)
@@ -122,7 +123,7 @@ def add_endpoint(said: EndpointIn, parts: Parts, who: Admin) -> SecretOut:
 
 
 @router.post("/webhooks/endpoints/{endpoint_id}/secret", status_code=201)
-def rotate_secret(endpoint_id: Id, parts: Parts, who: Admin) -> SecretOut:
+def rotate_secret(endpoint_id: Id, parts: Parts, who: AdminChange) -> SecretOut:
     """Give an address a new secret; the old one signs beside it for a day."""
     with parts.database.transaction() as connection:
         made = parts.endpoints.rotate(connection, bytes.fromhex(endpoint_id))
@@ -131,7 +132,7 @@ def rotate_secret(endpoint_id: Id, parts: Parts, who: Admin) -> SecretOut:
 
 
 @router.put("/webhooks/endpoints/{endpoint_id}/state", status_code=204)
-def set_endpoint_state(endpoint_id: Id, said: StateIn, parts: Parts, who: Admin) -> None:
+def set_endpoint_state(endpoint_id: Id, said: StateIn, parts: Parts, who: AdminChange) -> None:
     """Stop sending to an address, or send again; what waits for it waits on."""
     target = bytes.fromhex(endpoint_id)
     with parts.database.transaction() as connection:
@@ -157,7 +158,7 @@ def list_dead_letters(parts: Parts, _who: Reader) -> list[DeadLetterOut]:
 
 
 @router.post("/webhooks/dead/{number}/{endpoint_id}/retry", status_code=204)
-def retry_dead_letter(number: Number, endpoint_id: Id, parts: Parts, who: Engineer) -> None:
+def retry_dead_letter(number: Number, endpoint_id: Id, parts: Parts, who: EngineerChange) -> None:
     """Try one of them again."""
     target = bytes.fromhex(endpoint_id)
     with parts.database.transaction() as connection:

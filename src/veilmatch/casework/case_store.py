@@ -7,7 +7,6 @@ second hash it stays closed to them. Spec: ``spec/65-review.md`` section 3.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,7 @@ from veilmatch.casework.history import (
 )
 from veilmatch.casework.openings import ITEM, adopt_old_cases, begin_case, open_item
 from veilmatch.casework.tables import review_case, review_item
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.opening.case import Opening
 from veilmatch.opening.unseal import OpenedItem
@@ -40,8 +40,6 @@ from veilmatch.voucher.associated_data import (
     AssociatedData,
     pack_associated_data,
 )
-
-_DAY_S = 86_400
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,7 @@ class CaseStore:
         case_id, now = secrets.token_bytes(CASE_ID_LEN), desk.clock()
         added = connection.execute(
             insert(connection, schema.case_file)
-            .values(case_id=case_id, account=account, state="opened", opened_day=now // _DAY_S)
+            .values(case_id=case_id, account=account, state="opened", opened_day=now // DAY_S)
             .on_conflict_do_nothing()
         )
         if not added.rowcount:  # another worker was first
@@ -262,15 +260,18 @@ class CaseStore:
                 entry = LogEntry("opening.refused", NOBODY, subject, {"reason": kind})
                 desk.log.append(connection, entry)
 
-    def adopt(self) -> int:
-        """Give cases of version 0.1 a history; done at once where there are none."""
-        desk = self._desk(int(time.time()))
+    def adopt(self, now: int) -> int:
+        """Give cases of version 0.1 a history; done at once where there are none.
+
+        Args:
+            now: Seconds since 1970, from when their history counts.
+        """
+        desk = self._desk(now)
         with self._database.transaction() as connection:
             return adopt_old_cases(connection, desk)
 
     def list_cases(self) -> list[CaseSummary]:
-        """List all cases, oldest first."""
-        self.adopt()
+        """List all cases, oldest first; those of version 0.1 as far as they were adopted."""
         case, item = review_case.c, schema.case_item.c
         day, count = schema.case_file.c.opened_day, func.count(item.asset_id)
         query = (
@@ -283,23 +284,34 @@ class CaseStore:
         with self._database.transaction() as connection:
             return [CaseSummary(*row) for row in connection.execute(query)]
 
-    def read_items(self, case_id: bytes) -> list[AssociatedData]:
-        """Read a case's opened items for people to look at.
+    def read_items(self, case_id: bytes, now: int) -> list[AssociatedData]:
+        """Read a case's opened items, past the console; an entry of the private log says so.
 
-        What the second hash disagrees with is left out: nobody looks at it (spec 60 section 7).
+        The entry is committed before anything is given back, and has no actor: the machine knows
+        no person. What the second hash disagrees with is left out: nobody looks at it (spec 60
+        section 7).
+
+        Args:
+            case_id: The case.
+            now: Seconds since 1970.
 
         Raises:
             ConfigError: There is no such case. PolicyError: It was destroyed.
+
+        Source: spec/65-review.md rule V-7.
         """
         with self._database.transaction() as connection:
             row = connection.execute(
                 select(review_case).where(review_case.c.case_id == case_id)
             ).first()
             rows = connection.execute(_shown_items(case_id)).all()
-        if row is None or not rows:
-            raise ConfigError("there is no such case", hint="veilmatch cases list shows them")
-        key = open_case_key(self._crypter, row)
-        return [open_item(key, case_id, one) for one in rows]
+            if row is None or not rows:
+                raise ConfigError("there is no such case", hint="veilmatch cases list shows them")
+            key = open_case_key(self._crypter, row)
+            items = [open_item(key, case_id, one) for one in rows]
+            entry = LogEntry("case.sheet_written", NOBODY, case_id, {"pictures": len(items)})
+            self._desk(now).log.append(connection, entry)
+        return items
 
     def operator_counts(self) -> dict[str, int]:
         """Count the operator's queue by kind."""

@@ -252,3 +252,16 @@ public_numbers = Table(
     Column("report", LargeBinary, nullable=False),
     Column("published_at", BigInteger, nullable=False),
 )
+
+# What is done by the clock: who is at it, when it is due. Holds nothing of any case.
+review_timer = Table(
+    "review_timer",
+    metadata,
+    Column("step", Text, primary_key=True),
+    Column("due_at", BigInteger, nullable=False, server_default="0"),
+    Column("done_at", BigInteger, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("lease_token", LargeBinary),
+    Column("lease_expires_at", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("step IN ('advance', 'head', 'feedback')", name="review_timer_step"),
+)

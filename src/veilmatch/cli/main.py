@@ -33,32 +33,35 @@ _EXIT_CODES: tuple[tuple[type[Error], int], ...] = (
     (UnavailableError, OUTSIDE),
 )
 
-# Which module registers which commands. Only the module of the wanted command is loaded, so
-# that a client without the server extra has its commands, and starts fast.
+# Which module registers which commands; the rooms are named for the people who run them.
+# Only the module of the wanted command is loaded, so that a client without the server extra
+# has its commands, and starts fast.
 MODULES: dict[str, tuple[str, ...]] = {
-    "provider_commands": ("provider",),
-    "list_commands": ("list",),
-    "build_commands": ("build",),
-    "calibrate_commands": ("calibrate",),
-    "serve_commands": ("serve",),
-    "service_commands": ("work", "cases"),
-    "console_commands": ("console",),
-    "operator_commands": ("operator", "platform"),
-    "action_commands": ("actions",),
-    "host_commands": ("client",),
-    "admin_commands": ("admin",),
-    "client_commands": ("client",),
-    "report_commands": ("report",),
-    "review_commands": ("review",),
-    "transparency_commands": ("transparency",),
+    "provider.provider_commands": ("provider",),
+    "publisher.list_commands": ("list",),
+    "publisher.build_commands": ("build",),
+    "publisher.calibrate_commands": ("calibrate",),
+    "operator.serve_commands": ("serve",),
+    "operator.service_commands": ("work", "cases"),
+    "operator.console_commands": ("console",),
+    "operator.operator_commands": ("operator", "platform"),
+    "operator.action_commands": ("actions",),
+    "device.host_commands": ("client",),
+    "operator.admin_commands": ("admin",),
+    "device.client_commands": ("client",),
+    "reviewer.report_commands": ("report",),
+    "reviewer.review_commands": ("review",),
+    "reviewer.transparency_commands": ("transparency",),
     "demo_commands": ("demo",),
-    "picture_commands": ("pictures",),
-    "hash_commands": ("hash",),
-    "bench_commands": ("bench",),
-    "doctor_commands": ("doctor",),
-    "release_commands": ("release",),
-    "pages_commands": ("pages", "audit-trust"),
-    "log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
+    "device.picture_commands": ("pictures",),
+    "device.hash_commands": ("hash",),
+    "auditor.bench_commands": ("bench",),
+    "operator.doctor_commands": ("doctor",),
+    "publisher.prune_commands": ("release",),
+    "publisher.release_commands": ("release",),
+    "auditor.pages_commands": ("pages", "audit-trust"),
+    "auditor.log_commands": ("log", "witness", "monitor", "audit", "audit-bundle"),
+    "auditor.log_statements": ("log",),
 }
 # A path that was given and is not what it should be; any other failure lies outside.
 _WRONG_PATHS = (FileNotFoundError, IsADirectoryError, NotADirectoryError, FileExistsError)

@@ -1,6 +1,6 @@
 """The trust policy as a file: what an app accepts, shipped with it and never fetched.
 
-    {"format": "veilmatch-trust-v2", "algorithm": "pdq", "content_class": "csam",
+    {"format": "veilmatch-trust-v2", "algorithm": "lfh", "content_class": "csam",
      "max_ad_len": 10240, "max_probes": 16, "min_jurisdictions": 2, "min_shares_floor": 31,
      "needs_calibration": 0, "root": {"signatures": […], "signed": {…}},
      "log_policy": ["log …", "witness …", "quorum …"]}

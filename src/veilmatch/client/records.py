@@ -7,7 +7,7 @@ anything is sent; a retry sends the very bytes that stand here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from veilmatch.client.account_file import AssetRecord, Progress
 from veilmatch.client.state import State
@@ -37,7 +37,7 @@ class Known:
 
     kind: Kind
     state: str
-    content: bytes | None
+    content: bytes | None = field(repr=False)
     stale: bool
 
 

@@ -11,7 +11,7 @@ know. Guide: ``docs/guides/app-developer.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -209,6 +209,21 @@ class Client:
             ExpiredError: The release is too old.
         """
         return self._adder.add_folder(path, progress)
+
+    def add_files(
+        self, files: Sequence[tuple[Path, str | None]], progress: Progress = quiet
+    ) -> AddReport:
+        """Decide about files that the caller found itself, committed 32 at a time.
+
+        Args:
+            files: Absolute paths, each with None or with the reason why it is not to be read.
+            progress: Called with (files done, files in all).
+
+        Raises:
+            ConfigError: No release is there.
+            ExpiredError: The release is too old.
+        """
+        return self._adder.add_files(files, progress)
 
     def find_assets(self, path: Path) -> list[bytes]:
         """Return the ids of what was added from a file or folder, still there or not."""

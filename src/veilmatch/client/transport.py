@@ -191,12 +191,15 @@ class Transport:
     # --- one try each ---------------------------------------------------------------------
 
     def _send(self, method: str, body: bytes) -> None:
-        with self._named_errors():
-            response = self._http.request(
+        # The status and the headers say everything: of the answer's body nothing is read.
+        with (
+            self._named_errors(),
+            self._http.stream(
                 method, "/v1/vouchers", content=body, headers={"Content-Type": _MEDIA_TYPE}
-            )
-        if response.status_code != 204:
-            raise _refusal(response, len(body))
+            ) as response,
+        ):
+            if response.status_code != 204:
+                raise _refusal(response, len(body))
 
     def _get(self, url: str, max_len: int) -> bytes | None:
         deadline = time.monotonic() + self._patience.file_s

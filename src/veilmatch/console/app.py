@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -15,6 +17,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from veilmatch.console.guard import Door, Guard, Visit
+from veilmatch.console.operations import deliveries
 from veilmatch.console.screens import (
     appeals,
     case,
@@ -44,6 +47,7 @@ DOORS: list[Door] = [
     *reports.DOORS,
     *appeals.DOORS,
     *figures.DOORS,
+    *deliveries.DOORS,
     *user.DOORS,
     *numbers.DOORS,
 ]
@@ -63,20 +67,24 @@ _BY_STATUS = {
     413: ("This is too large", "The form holds more than the console takes."),
     415: ("This could not be read", "The form has another type than a form of ours."),
 }
-_PREFIXES = ("/review", "/appeal", "/numbers")
+PREFIXES = ("/review", "/appeal", "/numbers")
+PUBLIC_DOORS = list(numbers.DOORS)
+"""What is shown where only the published numbers are wanted."""
+PUBLIC_PREFIXES = ("/numbers", "/review/static")
 _STATIC_AGE = "public, max-age=31536000, immutable"
 
 
-def create_console(services: Services) -> Starlette:
+def create_console(services: Services, doors: Sequence[Door] | None = None) -> Starlette:
     """Make the ASGI application.
 
     Args:
         services: What the pages work with; ``services.make_services`` makes them.
+        doors: Which doors there are; all of them if not given.
     """
     guard = Guard(services)
     routes = [
         Route("/review/static/{name}", _static, methods=["GET"]),
-        *guard.routes(DOORS),
+        *guard.routes(list(DOORS if doors is None else doors)),
     ]
     handlers = _Handlers(services)
     app = Starlette(
@@ -97,16 +105,17 @@ class ConsoleRoute(BaseRoute):
 
     Args:
         app: From ``create_console``.
+        prefixes: The addresses that are its own, with what lies below them.
     """
 
-    def __init__(self, app: Starlette) -> None:
-        self.app = app
+    def __init__(self, app: Starlette, prefixes: Sequence[str] = PREFIXES) -> None:
+        self.app, self._prefixes = app, tuple(prefixes)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match ``/review``, ``/appeal``, ``/numbers`` and what lies below them."""
+        """Match the console's own addresses and what lies below them."""
         if scope["type"] == "http":
-            first = f"/{scope['path'].split('/')[1]}"
-            if first in _PREFIXES:
+            path = scope["path"]
+            if any(path == one or path.startswith(f"{one}/") for one in self._prefixes):
                 return Match.FULL, {}
         return Match.NONE, {}
 

@@ -76,6 +76,9 @@ class Visit:
     issuer_step: str = field(default="", repr=False)
     form_secret: str = field(default="", repr=False)
 
+    def __repr__(self) -> str:
+        return f"Visit({self.address})"  # a form may hold a password
+
     @property
     def person(self) -> Principal:
         """Who is logged in. Raises InternalError behind an open door."""
@@ -105,16 +108,18 @@ class Door:
         path: Starlette's form of the address.
         handler: Makes the answer.
         roles: Any of these may pass.
-        is_open: Nobody needs to be logged in.
         step_up_s: A passkey was used within so many seconds; 0 asks for none.
+        back: Where a form leads after its passkey: the page it stands on.
+        is_open: Nobody needs to be logged in.
     """
 
     method: str
     path: str
     handler: Handler
     roles: frozenset[Role] = frozenset()
-    is_open: bool = False
     step_up_s: int = 0
+    back: str = "/review"
+    is_open: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.roles) == self.is_open:
@@ -206,7 +211,8 @@ class Guard:
                 try:
                     require_step_up(principal, self._services.clock(), door.step_up_s)
                 except PolicyError:
-                    back = request.url.path if door.method == "GET" else "/review"
+                    page = door.back.format_map(request.path_params)
+                    back = request.url.path if door.method == "GET" else page
                     return redirect(f"{STEP_UP}?next={quote(back)}", is_part=is_part)
         fresh = "" if secret else new_form_secret()
         lists: dict[str, list[str]] = {}

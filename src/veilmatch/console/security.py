@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from veilmatch.clock import HOUR_S
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -41,7 +43,7 @@ _TRANSPORT = "max-age=31536000"
 SESSION, FORM, ISSUER = "veilmatch-session", "veilmatch-form", "veilmatch-issuer"
 _TOKEN_LEN = 32
 _FORM_PURPOSE = b"veilmatch console form v1"
-_SESSION_S = 12 * 3600
+_SESSION_S = 12 * HOUR_S
 
 
 class SecurityHeaders:

@@ -40,7 +40,7 @@ class ConsoleSettings:
     Args:
         is_secure: The console is reached over TLS: cookies say so, browsers are told so. False
             only where it listens on this machine alone.
-        needs_step_up: Sending a report asks for a passkey.
+        needs_step_up: Cases, decisions and reports ask for a passkey.
         oidc_name: What the organisation's login is called.
         support: Address of somebody to talk to, for the page of a break; may be empty.
         body: Which reporting body reports go to.

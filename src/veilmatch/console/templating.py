@@ -15,6 +15,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from veilmatch.access.roles import Role
+from veilmatch.clock import DAY_S, HOUR_S
 from veilmatch.console.guard import CSRF_FIELD, Visit
 from veilmatch.errors import InternalError
 
@@ -25,7 +26,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-_DAY_S, _HOUR_S, _MINUTE_S = 86_400, 3600, 60
+_MINUTE_S = 60
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ _LINKS: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("Appeals", "/review/appeals", frozenset({Role.LEAD})),
     ("Reports", "/review/reports", frozenset({Role.REPORTER, Role.LEAD, Role.AUDITOR})),
     ("Figures", "/review/figures", frozenset({Role.REVIEWER, Role.LEAD, Role.AUDITOR})),
+    ("Deliveries", "/review/deliveries", frozenset({Role.ADMIN, Role.OPERATOR, Role.AUDITOR})),
     ("Preferences", "/review/preferences", frozenset({Role.REVIEWER, Role.LEAD})),
 )
 # A case belongs to the queue, though its address does not say so.
@@ -84,7 +86,7 @@ def format_time(at: int | None) -> str:
 
 def format_day(day: int | None) -> str:
     """Write a day (days since 1970) for people."""
-    return "–" if day is None else time.strftime("%d %b %Y", time.gmtime(day * _DAY_S))
+    return "–" if day is None else time.strftime("%d %b %Y", time.gmtime(day * DAY_S))
 
 
 def format_span(seconds: float | None) -> str:
@@ -93,7 +95,7 @@ def format_span(seconds: float | None) -> str:
         return "–"
     left, units = (
         max(0, int(seconds)),
-        (("d", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S), ("s", 1)),
+        (("d", DAY_S), ("h", HOUR_S), ("min", _MINUTE_S), ("s", 1)),
     )
     counts: list[tuple[int, str]] = []
     for name, size in units:

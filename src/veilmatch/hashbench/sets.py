@@ -7,7 +7,7 @@ with versions and licences, stands in ``docs/reference/hash-benchmark.md``.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ class BenchPicture:
     """One picture of a set: where it came from, and its RGB pixels (height, width, 3)."""
 
     source: str
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] = field(repr=False)
 
 
 def list_files(folders: list[Path]) -> Iterator[tuple[str, bytes]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from veilmatch.errors import ImageError
 
@@ -43,7 +43,7 @@ class Container:
     """
 
     format: str
-    data: bytes
+    data: bytes = field(repr=False)
     size: tuple[int, int]
     orientation: int = UPRIGHT
     animated: bool = False

@@ -10,6 +10,7 @@ Used from one thread at a time, like the clients in it.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -54,6 +55,12 @@ class SentToService:
     deleted: int = 0
     waiting: int = 0
     failed: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: SentToService) -> None:
+        """Count a later round in; who still waits is what the later round says."""
+        self.sent += other.sent
+        self.deleted += other.deleted
+        self.waiting, self.failed = other.waiting, other.failed
 
 
 class HostAccounts:
@@ -165,12 +172,12 @@ class HostAccounts:
         """Have the voucher of a picture deleted that was added under a name."""
         self.delete(user, [self.client_of(user).derive_asset_id(asset_name)])
 
-    def add_path(self, user: str, path: Path, progress: Progress = quiet) -> AddReport:
-        """Make the vouchers of a folder or a file of a user's; see ``Client.add_folder``."""
+    def add_files(self, user: str, files: Sequence[tuple[Path, str | None]]) -> AddReport:
+        """Make the vouchers of files of a user's; see ``Client.add_files``."""
         number = self._users.number_of(user)
         client = self._client(number)
         self._users.mark_pending(number, is_pending=True)
-        return client.add_folder(path, progress)
+        return client.add_files(files)
 
     def delete(self, user: str, asset_ids: list[bytes]) -> int:
         """Have vouchers of a user deleted; durable when this returns, sent as soon as possible.
@@ -190,9 +197,8 @@ class HostAccounts:
         """Send what waits, user after user; one user's failure does not hold up the others."""
         total = SentToService()
         for number, _name in self._users.pending():
-            client = self._client(number)
             try:
-                report = client.send()
+                report = self._client(number).send()
             except InternalError:
                 raise
             except Error as exc:

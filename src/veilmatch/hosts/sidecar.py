@@ -41,6 +41,7 @@ from veilmatch.hosts.accounts import HostAccounts
 from veilmatch.hosts.users import MAX_NAME_LEN
 from veilmatch.hosts.watch import refresh
 from veilmatch.secret import SecretBytes
+from veilmatch.wire import is_loopback
 
 USER_HEADER, ASSET_HEADER = "veilmatch-user", "veilmatch-asset"
 MEDIA_TYPE = "application/problem+json"
@@ -104,7 +105,7 @@ class Sidecar:
         self._accounts: HostAccounts | None = None
         self._waiting = 0
         self._counts = {"stored": 0, "refused": 0, "deleted": 0, "sent": 0}
-        self._notice = ""
+        self._notice, self._fault = "", ""
 
     async def _do(self, work: Callable[[HostAccounts], _Result]) -> _Result:
         def run() -> _Result:
@@ -140,6 +141,10 @@ class Sidecar:
             sent = await self._do(lambda accounts: accounts.send_pending())
         except UnavailableError:
             return  # everything is kept; the next round tries again
+        except Error as exc:  # told in the status; the rounds must not end
+            self._fault = f"sending failed: {type(exc).__name__}"
+            return
+        self._fault = ""
         self._counts["sent"] += sent.sent
 
     # -- endpoints ----------------------------------------------------------------------
@@ -187,13 +192,19 @@ class Sidecar:
             return _no_token()
         users, pending = await self._do(lambda a: (a.user_count(), a.pending_count()))
         return JSONResponse(
-            {**self._counts, "users": users, "users_waiting": pending, "notice": self._notice}
+            {
+                **self._counts,
+                "users": users,
+                "users_waiting": pending,
+                "notice": self._fault or self._notice,
+            }
         )
 
     def _has_token(self, request: Request) -> bool:
         token = self._settings.token
         if token is None:
-            return True
+            # A page of another site that has its name lead here still sends that name.
+            return is_loopback(request.url.hostname or "")
         shown = request.headers.get("authorization", "").removeprefix("Bearer ")
         return hmac.compare_digest(shown.encode(), token.reveal())
 

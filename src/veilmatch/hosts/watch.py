@@ -9,6 +9,7 @@ misses nothing.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +22,10 @@ from veilmatch.hosts.accounts import HostAccounts, SentToService
 
 SETTLE_S = 2.0
 """A file is looked at once it has not changed for so long: uploads are written in pieces."""
+SEND_EVERY_S = 10.0
+"""A long look sends so often; what was made does not wait for the folder's end."""
+BATCH = 32
+"""Files of a user that are committed together."""
 
 
 @dataclass
@@ -72,6 +77,7 @@ class Watch:
         # What was looked at in this process; after a restart everything is offered again,
         # and the state files say what is known.
         self._seen: dict[str, dict[Path, _Stamp]] = {}
+        self._sent_at = time.monotonic()
 
     def look(self) -> WatchRound:
         """Look once: add what is new and settled, delete what is gone, send.
@@ -82,8 +88,12 @@ class Watch:
         found = WatchRound()
         for user, folder in self._users():
             self._look_at(user, folder, found)
-        found.sent = self._accounts.send_pending()
+        self._send(found)
         return found
+
+    def _send(self, found: WatchRound) -> None:
+        found.sent.add(self._accounts.send_pending())
+        self._sent_at = time.monotonic()
 
     def _users(self) -> Iterator[tuple[str, Path]]:
         if self._one_user:
@@ -96,24 +106,36 @@ class Watch:
     def _look_at(self, user: str, folder: Path, found: WatchRound) -> None:
         seen = self._seen.setdefault(user, {})
         now, present = time.time(), set[Path]()
+        fresh: list[tuple[Path, str | None, _Stamp]] = []
         for file, reason in walk_files(folder):
             present.add(file)
             stamp = _stamp(file)
             if stamp is None or (reason is None and now - stamp[0] / 1e9 < SETTLE_S):
                 found.unsettled += 1
             elif seen.get(file) != stamp:
-                self._add(user, file, found)
-                seen[file] = stamp
+                fresh.append((file, reason, stamp))
+                if len(fresh) == BATCH:
+                    self._add(user, fresh, found)
+                    fresh = []
+        if fresh:
+            self._add(user, fresh, found)
         for file in [file for file in seen if file not in present]:
             del seen[file]
         if self._is_deleting:
             self._delete_gone(user, folder, present, found)
 
-    def _add(self, user: str, file: Path, found: WatchRound) -> None:
-        report = self._accounts.add_path(user, file)
+    def _add(
+        self, user: str, fresh: list[tuple[Path, str | None, _Stamp]], found: WatchRound
+    ) -> None:
+        # A file that went away since is no refusal; the next look sees that it is gone.
+        there = [(file, reason) for file, reason, _ in fresh if os.path.lexists(file)]
+        report = self._accounts.add_files(user, there)
+        self._seen[user].update((file, stamp) for file, _, stamp in fresh)
         found.added += report.added
         found.known += report.known
         found.refused.update(report.refused)
+        if time.monotonic() - self._sent_at >= SEND_EVERY_S:
+            self._send(found)
 
     def _delete_gone(self, user: str, folder: Path, present: set[Path], found: WatchRound) -> None:
         client = self._accounts.client_of(user)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, func, select, update
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import PolicyError, StoreError
 from veilmatch.ingest.ledger import State
 from veilmatch.intakestore.hot_rows import add_counts, read_counts
@@ -14,7 +15,6 @@ from veilmatch.store.statements import insert
 
 _CHUNK = 400  # bound parameters per statement
 _TRIES = 3
-DAY_S = 86_400
 
 EMPTIED = {"segment_id": None, "offset": None, "length": None, "sealed_key": None}
 """What a voucher's row keeps nothing of once its body is destroyed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, select, update
@@ -44,7 +44,7 @@ class VoucherRow(NamedTuple):
 class DeviceRow:
     """A device that sent something."""
 
-    account: bytes
+    account: bytes = field(repr=False)
     device_key_id: bytes
     public_key: bytes
 

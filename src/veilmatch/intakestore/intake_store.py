@@ -37,6 +37,7 @@ from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, SegmentWriter, is_abandoned
 
 _KNOWN_MAX = 200_000  # devices remembered in memory
+_CLOCK_SLACK_S = 3600  # clocks of two machines may differ
 
 Fresh = tuple[AcceptedBatch, AcceptedVoucher]
 
@@ -244,7 +245,9 @@ class IntakeStore:
         writer = self._writer
         if writer is None:
             return
-        old = self._clock() - writer.opened_at >= self._limits.segment_max_age_s
+        # The larger of the two: a clock that was set back must not keep a segment open.
+        age_s = max(self._clock() - writer.opened_at, writer.age_s)
+        old = age_s >= self._limits.segment_max_age_s
         if old or writer.length >= self._limits.segment_max_len:
             self._seal([writer.segment_id])
             self._drop_writer()
@@ -259,6 +262,18 @@ class IntakeStore:
                     .where(and_(table.state == "open", table.segment_id == segment_id))
                     .values(state="sealed", not_before=self._clock() + self._limits.min_delay_s)
                 )
+
+    def mend_delays(self) -> int:
+        """Bring forward what waits longer than it may: the clock was set back. Returns how many.
+
+        What is brought forward waits at least the whole delay from now on.
+        """
+        table, due = schema.segment.c, self._clock() + self._limits.min_delay_s
+        late = and_(table.state == "sealed", table.not_before > due + _CLOCK_SLACK_S)
+        with self._database.transaction() as connection:
+            return connection.execute(
+                update(schema.segment).where(late).values(not_before=due)
+            ).rowcount
 
     def _drop_writer(self) -> None:
         if self._writer is not None:

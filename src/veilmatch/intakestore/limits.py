@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veilmatch.clock import DAY_S
+
 
 @dataclass(frozen=True)
 class IntakeLimits:
@@ -37,6 +39,6 @@ class RetentionLimits:
     """
 
     alarm_age_s: int = 48 * 3600
-    hard_age_s: int = 7 * 86_400
+    hard_age_s: int = 7 * DAY_S
     mark_age_days: int = 400
     batch_count: int = 1000

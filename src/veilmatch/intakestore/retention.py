@@ -12,8 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
+from veilmatch.clock import DAY_S
+from veilmatch.errors import StoreError
 from veilmatch.ingest.ledger import State
-from veilmatch.intakestore.deletion import DAY_S, EMPTIED
+from veilmatch.intakestore.clock_watch import ClockWatch
+from veilmatch.intakestore.deletion import EMPTIED
 from veilmatch.intakestore.hot_rows import add_counts
 from veilmatch.intakestore.limits import RetentionLimits
 from veilmatch.store import schema
@@ -21,7 +24,7 @@ from veilmatch.store.blobs import Blobs
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, hold_abandoned, list_files
 
-_ORPHAN_BLOB_S = 86_400  # a blob may be younger than its row's change of place
+_ORPHAN_BLOB_S = DAY_S  # a blob may be younger than its row's change of place
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,19 @@ class Collector:
     ) -> None:
         self._database, self._shelf = database, SegmentShelf(folder, blobs)
         self._limits, self._clock = limits, clock
+        self._watch = ClockWatch(database, clock)
+
+    def look_at_clock(self) -> None:
+        """Note the time at the start, so that a jump soon after it is seen. Raises StoreError."""
+        self._watch.may_destroy()
 
     def run(self) -> Collected:
-        """Collect once. Raises StoreError; what was collected before it stays collected."""
+        """Collect once. Raises StoreError; what was collected before it stays collected.
+
+        After the clock jumped, only what is done is collected, for a day (``ClockWatch``).
+        """
+        if not self._watch.may_destroy():
+            return Collected(self.collect_done(), 0, 0, 0)
         expired = self.expire_waiting()
         done = self.collect_done()
         return Collected(done, expired, self.drop_marks(), self.collect_orphans())
@@ -197,7 +210,7 @@ class Collector:
             with hold_abandoned(path) as is_held:
                 # Under the lock: a writer that is just starting holds it before its row is there.
                 if is_held and not self._has_row(segment_id):
-                    path.unlink(missing_ok=True)
+                    _unlink(path)
                     count += 1
         if self._shelf.blobs is not None:
             for name, _, changed_at in list(self._shelf.blobs.list("segments")):
@@ -214,6 +227,13 @@ class Collector:
         with self._database.transaction() as connection:
             query = select(segment.segment_id).where(segment.segment_id == segment_id)
             return connection.execute(query).first() is not None
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StoreError("a file that nobody knows cannot be deleted") from exc
 
 
 def _id_of(name: str) -> bytes:

@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 from sqlalchemy import select
 
-from veilmatch.errors import ConfigError, TableError
+from veilmatch.errors import ConfigError
 from veilmatch.hazmat.backends.interface import ELEMENT_LEN, Bytes
-from veilmatch.hazmat.group import as_rows, duplicate_index, is_element
+from veilmatch.hazmat.group import as_rows
 from veilmatch.hazmat.prf import digest
 from veilmatch.jobs.key_provider import KeyProvider, open_key_provider
 from veilmatch.release.publish import Draft, HashSet, ReleaseRequest, draw_draft, plan_release
@@ -28,8 +28,7 @@ from veilmatch.shards.tables import table_draft
 from veilmatch.store.database import Database
 from veilmatch.store.statements import insert
 from veilmatch.table.blind import Blinder, blind_shard
-from veilmatch.table.blinded_table import BlindedTable, UncheckedTable
-from veilmatch.table.plan import SHARD_ROWS, TablePlan, parse_shard_order
+from veilmatch.table.plan import TablePlan, parse_shard_order
 from veilmatch.table.secret import TableSecret
 from veilmatch.wire import Reader, length_prefixed, to_canonical_json
 
@@ -111,13 +110,6 @@ def blind_order(data: bytes) -> bytes:
     return blind_shard(order, _alpha_of(where, draft_id)).tobytes()
 
 
-def check_rows(data: bytes) -> bytes:
-    """Check one shard in a worker: canonical elements, not the identity. Raises TableError."""
-    if not is_element(as_rows(data, ELEMENT_LEN)).all():
-        raise TableError("a row of the table is not a valid element")
-    return _sha256(data)
-
-
 def blind_on_engine(
     where: str,
     draft_id: bytes,
@@ -151,31 +143,3 @@ def blind_on_engine(
         return out
 
     return blind
-
-
-def verify_rows_on_engine(
-    table: UncheckedTable,
-    engine: Engine,
-    ledger: ShardLedger,
-    report: ShardProgress = lambda done, total: None,
-    shard_rows: int = SHARD_ROWS,
-) -> BlindedTable:
-    """Check every row of a table as ``verify_rows`` does, its shards on an engine.
-
-    Raises:
-        TableError: A row is not a valid element, or two are equal.
-    """
-    count = -(-len(table.rows) // shard_rows)
-
-    def read_input(number: int) -> bytes:
-        return table.rows[number * shard_rows : (number + 1) * shard_rows].tobytes()
-
-    binding = _sha256(table.rows.tobytes())
-    run = map_shards(
-        ShardMap("table check", check_rows, count, read_input, binding), engine, ledger, report
-    )
-    run.forget()
-    twin = duplicate_index(table.rows)
-    if twin >= 0:
-        raise TableError(f"row {twin} of the table equals another row")
-    return BlindedTable(table.rows)

@@ -13,8 +13,12 @@ import numpy as np
 from veilmatch.casework.case_store import CaseStore, Source
 from veilmatch.errors import (
     EncodingError,
+    Error,
+    InputError,
     LeaseError,
     OverloadError,
+    PolicyError,
+    ProtocolError,
     SignatureError,
     StoreError,
     TooFewSharesError,
@@ -43,8 +47,16 @@ LEASE_S = 15 * 60
 _BATCH = 256  # vouchers per call of the kernel
 _ENGINE_BATCH = 64 * _BATCH  # vouchers per map: more than a segment holds, as a rule
 
+# What one segment or one account may fail with: a broken file, a release whose secret or
+# manifest is gone or damaged, a module that refuses. It ends nothing but itself.
+_FAULTS = (StoreError, InputError, VerificationError, ProtocolError, PolicyError)
+
 Report = Callable[[int], None]
 """Called with the number of vouchers just processed."""
+
+
+class _StoppedError(Exception):
+    """A segment is given back half matched, because the worker was asked to stop."""
 
 
 class Matcher(Protocol):
@@ -70,8 +82,8 @@ class WorkSummary:
         vouchers: Vouchers in them.
         cases: Accounts that opened.
         lost: Leases that another worker took over; its work counts.
-        failed: Segments and accounts that could not be read or kept; they are tried again
-            when their lease ends, and held for an operator after too many tries.
+        failed: Segments and accounts that could not be read, matched or kept; they are tried
+            again when their lease ends, and held for an operator after too many tries.
     """
 
     segments: int = 0
@@ -96,6 +108,9 @@ class Worker:
         keys: The table secrets.
         clock: Gives seconds since 1970.
         matcher: Matches elsewhere; in this process if not given.
+        tell: Called with each failure that is counted, for log lines.
+        is_stopping: Says that the worker shall end; it ends between two batches of vouchers,
+            and gives back what it holds.
     """
 
     def __init__(
@@ -106,7 +121,10 @@ class Worker:
         keys: KeyProvider,
         clock: Callable[[], int],
         matcher: Matcher | None = None,
+        tell: Callable[[Error], None] = lambda fault: None,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._tell, self._is_stopping = tell, is_stopping
         self._work, self._cases, self._site, self._clock = work, cases, site, clock
         self._matcher = matcher
         self._secret: Callable[[bytes], TableSecret] = cache(keys.load)
@@ -118,21 +136,28 @@ class Worker:
     def run(self, report: Report = lambda count: None) -> WorkSummary:
         """Process every segment that is due, then open what changed.
 
-        A lost lease, and a segment or account that fails, end nothing but themselves.
+        A lost lease, and a segment or account that fails, end nothing but themselves. Asked
+        to stop, the worker gives back the segment it is at, and begins nothing more.
 
         Raises:
             StoreError: The database cannot be reached.
         """
         summary = WorkSummary()
         self._work.forget_done_segments()
-        while (lease := self._work.lease_segment(self._clock(), LEASE_S)) is not None:
+        while not self._is_stopping():
+            lease = self._work.lease_segment(self._clock(), LEASE_S)
+            if lease is None:
+                break
             try:
                 summary.vouchers += self._process(lease, report)
                 summary.segments += 1
+            except _StoppedError:
+                self._work.release_lease(lease)
             except LeaseError:
                 summary.lost += 1
-            except StoreError:
+            except _FAULTS as exc:
                 summary.failed += 1
+                self._tell(exc)
         self.open_changed(summary)
         return summary
 
@@ -145,6 +170,8 @@ class Worker:
             mine = [one for one in waiting if one.release_id == release_id]
             batch_len = _BATCH if self._matcher is None else _ENGINE_BATCH
             for start in range(0, len(mine), batch_len):
+                if self._is_stopping():
+                    raise _StoppedError
                 batch = mine[start : start + batch_len]
                 processed += self._match(release_id, batch)
                 report(len(batch))
@@ -174,7 +201,10 @@ class Worker:
     def open_changed(self, summary: WorkSummary | None = None) -> int:
         """Try to open each account whose shares changed. Returns how many opened."""
         counted = summary or WorkSummary()
-        while (lease := self._work.lease_account(self._clock(), LEASE_S)) is not None:
+        while not self._is_stopping():
+            lease = self._work.lease_account(self._clock(), LEASE_S)
+            if lease is None:
+                break
             try:
                 counted.cases += sum(self._open(one) for one in self._work.read_groups(lease))
                 # Only now: an account may have several groups, and a worker killed in between
@@ -182,8 +212,9 @@ class Worker:
                 self._work.mark_checked(lease)
             except LeaseError:
                 counted.lost += 1
-            except StoreError:
+            except _FAULTS as exc:
                 counted.failed += 1
+                self._tell(exc)
         return counted.cases
 
     def _open(self, group: ShareGroup) -> bool:

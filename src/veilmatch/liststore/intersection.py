@@ -70,7 +70,7 @@ def intersect_lists(
     if not is_matchable(kind):
         raise ConfigError("hashes of this kind cannot be compared", setting="kind")
     if out.exists():
-        raise ConfigError(f"{out} is already there", setting="out")
+        raise ConfigError(f"{out} is already there", setting="out", hint="name a new folder")
     with folder.lock():
         chosen = _choose(folder, list_ids)
         places = sorted({one.read_source().jurisdiction for one in chosen})

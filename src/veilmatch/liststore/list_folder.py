@@ -84,6 +84,9 @@ class StoredList:
     def fix_source(self, source: ListSource) -> None:
         """Fix what the list is at its first import, and hold it to that ever after.
 
+        Until a version was complete nothing stands under that name: an import that failed may be
+        done again otherwise. What was read for it from a service is deleted then.
+
         Raises:
             ConfigError: A part is missing or malformed.
             PolicyError: The list was set up as something else. A known-bad list never
@@ -104,12 +107,14 @@ class StoredList:
         if not source.name:
             raise ConfigError("a list needs its source's name", setting="source")
         if self.exists():
-            if self.read_source() != source:
+            if self.read_source() == source:
+                return
+            if self.list_versions() or self.read_current():
                 raise PolicyError(
                     "the list was set up with another source, purpose, jurisdiction or format",
                     hint="import it under another list id",
                 )
-            return
+            shutil.rmtree(self.path / "fetch", ignore_errors=True)
         self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         write_atomic(
             self.path / "source.json", to_canonical_json(asdict(source)) + b"\n", mode=PRIVATE_MODE
@@ -144,6 +149,12 @@ class StoredList:
         current = self.read_current()
         return current.version if current and not current.is_withdrawn else 0
 
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the list was taken back whole."""
+        current = self.read_current()
+        return bool(current and current.is_withdrawn)
+
     def list_versions(self) -> list[int]:
         """List the complete versions, ascending."""
         return sorted(
@@ -160,6 +171,26 @@ class StoredList:
     def version_path(self, version: int) -> Path:
         """Return a version's folder."""
         return self.path / "versions" / f"{version:06d}"
+
+    def count_found(self, entry_ids: set[str]) -> int:
+        """Count which of these entries the staged and the live version hold. Raises StoreError."""
+        versions = {self.live_version, self.staged_version} - {0}
+        splits = [
+            path
+            for version in versions
+            for split in range(SPLITS)
+            if (path := self.split_path(version, split)).exists()
+        ]
+        if not splits:
+            return 0
+        with open_engine(self.path) as connection:
+            connection.execute("CREATE TABLE wanted (entry_id VARCHAR)")
+            connection.execute("INSERT INTO wanted SELECT unnest(?)", [sorted(entry_ids)])
+            return fetch_int(
+                connection,
+                "SELECT count(DISTINCT entry_id) FROM wanted SEMI JOIN "  # noqa: S608
+                f"{read_parquet(splits)} USING (entry_id)",
+            )
 
     def read_report(self, version: int) -> Json:
         """Read a version's report. Raises ConfigError if there is none."""

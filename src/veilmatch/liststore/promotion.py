@@ -106,7 +106,11 @@ def withdraw_entries(
 
 def _check_reason(reason: str) -> None:
     if not reason.strip() or len(reason) > 400 or not reason.isprintable():
-        raise ConfigError("a withdrawal needs a reason", setting="reason")
+        raise ConfigError(
+            "a withdrawal needs a reason",
+            setting="reason",
+            hint="say why in at most 400 characters, on one line",
+        )
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ def describe_lists(folder: ListFolder) -> list[Json]:
     """Return what every list is and where it stands; counts alone."""
     found = []
     for stored in folder.list_all():
-        source, current = stored.read_source(), stored.read_current()
+        source = stored.read_source()
         live, staged = stored.live_version, stored.staged_version
         report = stored.read_report(live) if live else {}
         staged_report = stored.read_report(staged) if staged else {}
@@ -218,7 +222,7 @@ def describe_lists(folder: ListFolder) -> list[Json]:
                 "live": report.get("live", {}),
                 "not_matchable": report.get("not_matchable", {}),
                 "checkpoint": report.get("checkpoint", ""),
-                "withdrawn": bool(current and current.is_withdrawn),
+                "withdrawn": stored.is_withdrawn,
                 "withdrawn_entries": len(stored.read_withdrawals()),
                 "staged_version": staged,
                 "quarantined": staged_report.get("quarantined", []),

@@ -148,11 +148,10 @@ def _count_malformed(item: Malformed, offset: int, counts: SpoolCounts, rules: S
     counts.records = max(counts.records, number)
     counts.malformed[item.field] += 1
     if counts.malformed.total() > rules.max_malformed:
-        raise EncodingError(
-            f"record {number} is malformed",
-            field=item.field,
-            hint=f"look at its {item.field}, or allow some with --max-malformed",
-        )
+        hint = f"look at its {item.field}, or allow some with --max-malformed"
+        if item.field == "scheme":
+            hint = "it has a category: say with --scheme whose categories they are"
+        raise EncodingError(f"record {number} is malformed", field=item.field, hint=hint)
 
 
 def _hash_row(offset: int, item: ListEntry, state: str, reason: str) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,7 @@ class AttestedList:
 class StagedSet:
     """What enough jurisdictions list: ``bytes (n, w)``, ascending, and the lists behind it."""
 
-    hashes: Bytes
+    hashes: Bytes = field(repr=False)
     lists: tuple[AttestedList, ...]
 
 

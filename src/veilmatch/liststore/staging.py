@@ -215,5 +215,8 @@ def _build_report(
         "overlap_before": merged.overlap_before,
         "overlap_after": merged.overlap_after,
         "attested": options.attested(),
-        "quarantined": find_flood(source.polarity, merged.to_version_counts(), options.limits),
+        "quarantined": [
+            *(["the list was withdrawn"] if stored.is_withdrawn else []),
+            *find_flood(source.polarity, merged.to_version_counts(), options.limits),
+        ],
     }

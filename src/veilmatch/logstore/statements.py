@@ -6,10 +6,18 @@ Spec: ``spec/80-transparency.md`` sections 10 and 12.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from veilmatch.errors import ConfigError, InputError, ProofError
+from veilmatch.errors import ConfigError, InputError, LengthError, ProofError
 from veilmatch.logstore.log_folder import read_envelope, read_note
-from veilmatch.transparency.entries.bundle import Bundle, LoggedEnvelope
+from veilmatch.transparency.audits.bundle import (
+    ENTRY_COUNT_MAX,
+    Bundle,
+    History,
+    LoggedEnvelope,
+    SignedMetadata,
+)
+from veilmatch.transparency.audits.metadata_form import parse_root
 from veilmatch.transparency.entries.canonical import Json
 from veilmatch.transparency.entries.entry import (
     EntryKind,
@@ -22,9 +30,9 @@ from veilmatch.transparency.entries.envelope import Envelope
 from veilmatch.transparency.entries.manifest import derive_release_id, summarise_manifest
 from veilmatch.transparency.note import SignedNote
 from veilmatch.transparency.policy import Policy, verify_checkpoint
-from veilmatch.transparency.proof import LogProof
+from veilmatch.transparency.proof import LogProof, parse_log_proof, verify_log_proof
 from veilmatch.transparency.tiles import ReadTile, TreeReader, read_verified_entries
-from veilmatch.transparency.tree import build_inclusion_proof
+from veilmatch.transparency.tree import build_consistency_proof, build_inclusion_proof
 
 
 def build_release_statement(
@@ -104,6 +112,94 @@ def build_bundle(read: ReadTile, policy: Policy, manifest: bytes, release_id: by
                 found.append(_prove(places, reader, note, one, attested))
             return Bundle(manifest, release, tuple(found))
     raise ProofError("the release is not in the log", hint="veilmatch log append adds it")
+
+
+def add_history(bundle: Bundle, read: ReadTile, policy: Policy) -> Bundle:
+    """Add all entries of the log and their statements to a bundle.
+
+    Args:
+        bundle: From ``build_bundle``.
+        read: The log's files.
+        policy: Log and witnesses.
+
+    Returns:
+        The bundle; as it was where the log is too long for one file.
+
+    Raises:
+        ProofError: An entry has no published statement, or they have not the signed root.
+        SignatureError, WitnessError: The checkpoint does not verify.
+        UnavailableError: A file of the log cannot be had.
+
+    Source: spec/80-transparency.md rule B-19.
+    """
+    checkpoint = verify_checkpoint(bundle.release.proof.note, policy).checkpoint
+    if checkpoint.size > ENTRY_COUNT_MAX:
+        return bundle
+    entries = tuple(read_verified_entries(checkpoint, read))
+    envelopes = []
+    for entry in dict.fromkeys(entries):
+        envelope = read_envelope(read, entry)
+        if envelope is None:
+            raise ProofError("an entry of the log has no published statement")
+        envelopes.append(envelope)
+    whole = replace(bundle, history=History(entries, tuple(envelopes)))
+    try:
+        whole.to_bytes()
+    except LengthError:
+        return bundle
+    return whole
+
+
+def add_metadata(
+    bundle: Bundle, read: ReadTile, policy: Policy, metadata: SignedMetadata
+) -> Bundle:
+    """Add the signed metadata, and the proof that the log only grew since they were made.
+
+    Args:
+        bundle: From ``build_bundle``.
+        read: The log's files.
+        policy: Log and witnesses.
+        metadata: As they lie on the site; ``growth`` is made here.
+
+    Raises:
+        ProofError, SignatureError, WitnessError: The site's proof does not verify.
+        EncodingError, LengthError: It is malformed. UnavailableError: A tile cannot be had.
+
+    Source: spec/80-transparency.md rules B-17 and B-18.
+    """
+    entry = hash_statement(bundle.release.envelope.payload)
+    then = verify_log_proof(parse_log_proof(metadata.proof), entry, policy).checkpoint
+    now = verify_checkpoint(bundle.release.proof.note, policy).checkpoint
+    growth: tuple[bytes, ...] = ()
+    if 0 < then.size < now.size:
+        reader = TreeReader(now.size, read)
+        growth = tuple(build_consistency_proof(then.size, now.size, reader.read_subtree))
+    return replace(bundle, metadata=replace(metadata, growth=growth))
+
+
+def build_root_statement(data: bytes) -> Statement:
+    """Build the statement that a root of the release metadata is in force.
+
+    Args:
+        data: The root file, as it is published.
+
+    Raises:
+        EncodingError, LengthError: It is malformed.
+
+    Not checked: its signatures; an audit checks them.
+
+    Source: spec/80-transparency.md rules S-3 and B-20.
+    """
+    root = parse_root(data)
+    role = root.roles["root"]
+    predicate: dict[str, Json] = {
+        "version": root.version,
+        "min_signatures": role.threshold,
+        "expires_at": root.expires_at,
+        "key_ids": list[Json](sorted(role.key_ids)),
+    }
+    subject = Subject(f"{root.version}.root.json", hash_statement(data))
+    return Statement(EntryKind.TUF_ROOT, (subject,), predicate)
 
 
 def _named_attestations(envelope: Envelope | None, release_id: bytes) -> list[bytes] | None:

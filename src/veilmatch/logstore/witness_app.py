@@ -5,7 +5,6 @@ Spec: ``spec/80-transparency.md`` section 7.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
@@ -14,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from veilmatch.clock import system_clock
 from veilmatch.errors import DuplicateError, Error, ProtocolError, RollbackError, StoreError
 from veilmatch.logstore.state import SignedTree, SignedTrees
 from veilmatch.transparency.checkpoint import parse_checkpoint
@@ -31,11 +31,6 @@ from veilmatch.transparency.witness import (
 
 _TRIES = 10
 _TEXT = "text/plain; charset=utf-8"
-
-
-def system_clock() -> int:
-    """Seconds since 1970, UTC."""
-    return int(time.time())
 
 
 class Witness:

@@ -27,8 +27,8 @@ from veilmatch.numbers.export import Export, ExportedRow, parse_export
 from veilmatch.numbers.period import parse_period
 from veilmatch.numbers.report import PublicReport
 from veilmatch.review.states import TRANSITIONS, CaseState
+from veilmatch.transparency.audits.audit import AuditReport, CheckResult, Outcome
 from veilmatch.transparency.checkpoint import Checkpoint, parse_base64, parse_checkpoint
-from veilmatch.transparency.entries.audit import AuditReport, CheckResult, Outcome
 from veilmatch.transparency.entries.canonical import Fields, JsonObject, parse_json
 from veilmatch.transparency.key import VerifierKey
 from veilmatch.transparency.note import SignedNote, parse_note, verify_note

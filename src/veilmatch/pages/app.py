@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from veilmatch.clock import system_clock
 from veilmatch.errors import Error, ProofError, UnavailableError
 from veilmatch.pages.library import Library, PublicFolders
 from veilmatch.pages.record import Record, ReleaseFact
@@ -32,11 +32,6 @@ _MESSAGES = {
     405: "This page is only for reading.",
     503: "The public files cannot be read at the moment.",
 }
-
-
-def system_clock() -> int:
-    """Seconds since 1970, UTC."""
-    return int(time.time())
 
 
 def _environment() -> Environment:

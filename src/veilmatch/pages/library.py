@@ -15,10 +15,11 @@ from veilmatch.errors import (
     VerificationError,
 )
 from veilmatch.logstore.log_folder import CHECKPOINT, LogFolder, read_note
-from veilmatch.logstore.statements import build_bundle
+from veilmatch.logstore.statements import add_history, add_metadata, build_bundle
 from veilmatch.pages.record import Record, RootFact, build_record
 from veilmatch.release.manifest import MANIFEST
 from veilmatch.release.signed_metadata import role_providers
+from veilmatch.site.published import read_published
 from veilmatch.site.release_site import CURRENT, PUBLIC, ReleaseSite
 from veilmatch.site.repository import Repository
 from veilmatch.store.files import read_file
@@ -135,7 +136,11 @@ class Library:
         if self.log is None or self.policy is None:
             raise ProofError("there is no log")
         manifest = self.read_manifest(release_id)
-        return build_bundle(self.log.read, self.policy, manifest, release_id).to_bytes()
+        bundle = build_bundle(self.log.read, self.policy, manifest, release_id)
+        published = read_published(self._site.folder)
+        if published is not None and published.release_id == release_id:
+            bundle = add_metadata(bundle, self.log.read, self.policy, published.metadata)
+        return add_history(bundle, self.log.read, self.policy).to_bytes()
 
     def build_proof(self, index: int) -> bytes:
         """Build the proof file of an entry.

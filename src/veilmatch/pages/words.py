@@ -6,6 +6,8 @@ import time
 
 from markupsafe import Markup
 
+from veilmatch.clock import DAY_S, HOUR_S
+
 _MACHINE = "%Y-%m-%dT%H:%M:%SZ"
 
 MEANINGS = {
@@ -51,7 +53,7 @@ def show_time(seconds: int | None) -> Markup:
 
 def show_age(seconds: int) -> str:
     """Write a length of time for a person, in its largest unit."""
-    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+    for unit, length in (("day", DAY_S), ("hour", HOUR_S), ("minute", 60)):
         if abs(seconds) >= length:
             count = abs(seconds) // length
             return f"{count} {unit}{'s' if count != 1 else ''}"

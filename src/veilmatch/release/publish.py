@@ -6,7 +6,7 @@ Spec: ``spec/40-release.md``; ``protocol`` steps 1 to 3.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from veilmatch.errors import ConfigError, InternalError
@@ -135,7 +135,7 @@ class HashSet:
         content_class: What the lists hold.
     """
 
-    hashes: Bytes
+    hashes: Bytes = field(repr=False)
     sources: tuple[ListSource, ...]
     content_class: str
 

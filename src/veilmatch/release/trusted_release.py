@@ -37,6 +37,7 @@ import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import (
     EncodingError,
     ExpiredError,
@@ -78,7 +79,7 @@ STATEMENT, PROOF = "release-statement.json", "release.tlog-proof"
 RELEASE_FILES = (MANIFEST, SHARDS, STATEMENT, PROOF)
 """Names of the files that the targets sign; the table's shards are signed through the list."""
 
-CLOCK_SKEW_S = 24 * 3600  # a device's clock may be a day off before a release is "future"
+CLOCK_SKEW_S = DAY_S  # a device's clock may be a day off before a release is "future"
 
 
 @dataclass(frozen=True)

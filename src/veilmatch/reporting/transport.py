@@ -8,10 +8,11 @@ character set their header declares. Spec: ``spec/70-report.md`` section 9.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
+from veilmatch.clock import DAY_S, HOUR_S
 from veilmatch.errors import ConfigError, EncodingError, NetworkError
 from veilmatch.report.body import Answer
 from veilmatch.report.model.answers import (
@@ -25,7 +26,7 @@ from veilmatch.reporting.settings import Credentials
 
 NAME = "cybertipline"
 REQUEST_ID = "Request-ID"
-OPEN_WINDOW_S, CHANGE_WINDOW_S = 24 * 3600, 3600
+OPEN_WINDOW_S, CHANGE_WINDOW_S = DAY_S, HOUR_S
 _TIMEOUT_S = 60.0
 _XML = {"Content-Type": "text/xml; charset=utf-8"}
 # Raised before a single byte of the request was sent.
@@ -85,14 +86,14 @@ class CyberTipline:
             NetworkError: It did not come. ConfigError: The credentials were refused.
         """
         try:
-            response = self._client.get(self._base + "/xsd", auth=self._auth)
+            status, _, body = self._exchange("GET", "/xsd")
         except httpx.HTTPError as exc:
             raise NetworkError("the schema could not be fetched") from exc
-        if response.status_code in (401, 403):
+        if status in (401, 403):
             raise ConfigError("the credentials were refused", setting="credentials")
-        if response.status_code != 200 or len(response.content) > MAX_LEN:
+        if status != 200 or body is None:
             raise NetworkError("the schema could not be fetched")
-        return response.content
+        return body
 
     def open_report(self, document: bytes) -> Answer:
         """Open a report."""
@@ -131,23 +132,36 @@ class CyberTipline:
         files: dict[str, tuple[str, bytes, str]] | None = None,
     ) -> Answer:
         try:
-            response = self._client.request(
-                method,
-                self._base + path,
-                content=content,
-                headers=headers,
-                data=data,
-                files=files,
-                auth=self._auth,
+            status, said, body = self._exchange(
+                method, path, content=content, headers=headers, data=data, files=files
             )
         except _NEVER_SENT:
             return Answer(Action.RETRY, -1, problem="unreachable")
         except httpx.HTTPError:
             return Answer(Action.RETRY, -1, is_outcome_known=False, problem="no-answer")
-        return _read_answer(response.status_code, response.headers, response.content)
+        return _read_answer(status, said, body)
+
+    def _exchange(
+        self, method: str, path: str, **sent: Any
+    ) -> tuple[int, httpx.Headers, bytes | None]:
+        """Call once. Returns status, headers and body; None for one longer than any should be."""
+        sent["headers"] = {"Accept-Encoding": "identity", **(sent.get("headers") or {})}
+        with self._client.stream(method, self._base + path, auth=self._auth, **sent) as response:
+            return response.status_code, response.headers, _read_bounded(response)
 
 
-def _read_answer(status: int, headers: httpx.Headers, body: bytes) -> Answer:
+def _read_bounded(response: httpx.Response) -> bytes | None:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return None  # not asked for; a few compressed bytes could become many
+    body = bytearray()
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > MAX_LEN:
+            return None
+    return bytes(body)
+
+
+def _read_answer(status: int, headers: httpx.Headers, body: bytes | None) -> Answer:
     request_id = headers.get(REQUEST_ID, "")[:128]
     if status in (401, 403):
         return Answer(Action.STOP_OPERATOR, status, request_id=request_id, problem="credentials")
@@ -165,7 +179,9 @@ def _read_answer(status: int, headers: httpx.Headers, body: bytes) -> Answer:
         )
 
 
-def _read_body(body: bytes, request_id: str) -> Answer:
+def _read_body(body: bytes | None, request_id: str) -> Answer:
+    if body is None:
+        raise EncodingError("the answer is longer than any should be, or compressed")
     if parse_tree(body).name == ReportDoneResponse.tag:
         done = parse_answer(ReportDoneResponse, body)
         return Answer(

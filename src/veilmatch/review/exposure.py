@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError, PolicyError
 
 WEIGHTS: dict[str, int] = {"exif": 0, "derivative": 1, "original": 4}
@@ -31,7 +32,7 @@ class ExposurePolicy:
     """
 
     budget: int = 200
-    window_s: int = 86_400
+    window_s: int = DAY_S
     spell_s: int = 45 * 60
     break_s: int = 15 * 60
 

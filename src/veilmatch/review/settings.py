@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.review.decision import Scheme
 from veilmatch.review.exposure import ExposurePolicy
@@ -34,11 +35,11 @@ class ReviewPolicy:
     claim_s: int = 1800
     scheme: Scheme = Scheme.PLAIN
     golden_per_case: int = 0
-    appeal_s: int = 180 * 86_400
+    appeal_s: int = 180 * DAY_S
     exposure: ExposurePolicy = field(default_factory=ExposurePolicy)
 
     def __post_init__(self) -> None:
-        if not 60 <= self.claim_s <= 86_400:
+        if not 60 <= self.claim_s <= DAY_S:
             raise ConfigError("a claim holds for 60 seconds to a day", setting="claim")
         if not 0 <= self.golden_per_case <= 5:
             raise ConfigError("0 to 5 golden pictures go into a case", setting="golden")

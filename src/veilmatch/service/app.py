@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from veilmatch.access.gate.snapshot import Gate
 from veilmatch.access.gate.usage import Usage
+from veilmatch.clock import system_clock
 from veilmatch.errors import Error, UnavailableError
 from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.retention import Collector
@@ -28,8 +29,10 @@ from veilmatch.service.intake import BodyLimits, InFlight, Intake
 from veilmatch.service.release_files import ReleaseFiles
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.setup.health import Health
-from veilmatch.service.watch.events import Events, describe_fault
+from veilmatch.service.watch.backlog import BacklogWatch
+from veilmatch.service.watch.events import Events
 from veilmatch.service.watch.metrics import Metrics, Watch
+from veilmatch.service.watch.timers import repeat
 from veilmatch.site.release_site import check_site
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
@@ -37,18 +40,6 @@ from veilmatch.store.database import Database
 
 DATABASE, SEGMENTS, STORE_KEY = "store.sqlite", "segments", "store.key"
 _TIMER_S, _COLLECT_S, _UPKEEP_S = 0.5, 60.0, 1.0
-
-
-def system_clock() -> int:
-    """Seconds since 1970, UTC."""
-    return int(time.time())
-
-
-async def _repeat(step: Callable[[], object], every_s: float) -> None:
-    while True:
-        await asyncio.sleep(every_s)
-        with suppress(UnavailableError):  # tried again at the next tick; intake reports it too
-            await asyncio.to_thread(step)
 
 
 def open_data(data: Path, url: str | None) -> tuple[Database, Crypter]:
@@ -69,24 +60,6 @@ def open_data(data: Path, url: str | None) -> tuple[Database, Crypter]:
     # The key before the database: where there is a database, its key is there or was lost.
     crypter = load_crypter(data / STORE_KEY, make=not (data / DATABASE).exists())
     return Database(data / DATABASE), crypter
-
-
-async def _keep_up(upkeep: Callable[[], None], metrics: Metrics, events: Events) -> None:
-    """Read the gate again and write down what accounts have used, every second."""
-    works = True
-    while True:
-        await asyncio.sleep(_UPKEEP_S)
-        try:
-            await asyncio.to_thread(upkeep)
-        except UnavailableError as exc:
-            metrics.upkeep_failures.inc()
-            if works:
-                events.warn("upkeep failed", **describe_fault(exc))
-            works = False
-        else:
-            if not works:
-                events.say("upkeep works again")
-            works = True
 
 
 @dataclass(frozen=True)
@@ -117,7 +90,14 @@ class _Parts:
         self.database, crypter = open_data(settings.data, settings.database)
         folder = settings.data / SEGMENTS
         self.store = IntakeStore(self.database, folder, crypter, settings.limits, clock, blobs)
-        self.collector = Collector(self.database, folder, settings.retention, clock, blobs)
+        self.backlog = BacklogWatch(
+            self.database,
+            Collector(self.database, folder, settings.retention, clock, blobs),
+            settings.retention,
+            clock,
+            around.metrics,
+            around.events,
+        )
         self.commit = GroupCommit(self.store, settings.gather_ms / 1000, settings.group_count)
         self.releases = ReleaseFiles(site)
         self.gate = Gate(self.database, clock)
@@ -135,12 +115,22 @@ class _Parts:
         )
         log = PrivateLog(self.database, crypter, clock)
         self.accounts = Accounts(self.database, log, self.gate, admission, clock)
-        self.health = Health(self.database, around.timer)
+        self.health = Health(self.database, around.timer, settings.data, self.commit.has_failed)
 
     def upkeep(self) -> None:
         """Do what is done every second. Raises StoreError."""
         self.gate.refresh()
         self.usage.flush()
+
+    def timers(self) -> list[tuple[str, Callable[[], object], float]]:
+        """Return what is done by the clock: name, step, seconds between two times."""
+        return [
+            ("seal", self.store.seal_due, _TIMER_S),
+            ("upload", self.store.upload_sealed, _TIMER_S),
+            ("delays", self.store.mend_delays, _COLLECT_S),
+            ("collect", self.backlog.collect, _COLLECT_S),
+            ("upkeep", self.upkeep, _UPKEEP_S),
+        ]
 
     def routes(self) -> list[BaseRoute]:
         """Return the addresses."""
@@ -175,14 +165,14 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         parts.store.seal_all()  # what a killed process left open
+        parts.backlog.look_at_clock()
         parts.gate.refresh()
         parts.usage.forget_old()
+        parts.backlog.look()  # an alarm shows from the first moment
         parts.commit.start()
         timers = [
-            asyncio.create_task(_repeat(parts.store.seal_due, _TIMER_S)),
-            asyncio.create_task(_repeat(parts.store.upload_sealed, _TIMER_S)),
-            asyncio.create_task(_repeat(parts.collector.run, _COLLECT_S)),
-            asyncio.create_task(_keep_up(parts.upkeep, around.metrics, around.events)),
+            asyncio.create_task(repeat(name, step, every_s, around.metrics, around.events))
+            for name, step, every_s in parts.timers()
         ]
         try:
             yield

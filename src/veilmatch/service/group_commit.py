@@ -6,6 +6,7 @@ A request is answered only after its vouchers are durable.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -33,6 +34,11 @@ class GroupCommit:
         self._store, self._gather_s, self._group_count = store, gather_s, group_count
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+        self._failed_at: float | None = None
+
+    def has_failed(self, within_s: float) -> bool:
+        """Say whether the last group was not stored, and that less than so long ago."""
+        return self._failed_at is not None and time.monotonic() - self._failed_at < within_s
 
     def start(self) -> None:
         """Start gathering; call it inside the event loop."""
@@ -79,11 +85,13 @@ class GroupCommit:
         except Exception:  # noqa: BLE001  a fault of ours must not end the loop or hang a request
             self._fail(group, StoreError("the group was not stored"))
         else:
+            self._failed_at = None
             for pending, refusal in zip(group, refusals, strict=True):
                 if not pending.done.done():
                     pending.done.set_result(refusal)
 
     def _fail(self, group: list[_Pending], error: UnavailableError) -> None:
+        self._failed_at = time.monotonic()
         for pending in group:
             if not pending.done.done():
                 pending.done.set_exception(error)

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from veilmatch.errors import StoreError, UnavailableError
 from veilmatch.shards import tables
@@ -80,22 +80,34 @@ class ShardLedger:
 
     def read(self, run_id: bytes, number: int) -> bytes | None:
         """Read a recorded output; None, and the record forgotten, if it is gone or damaged."""
-        done = tables.shard_done
-        which = and_(done.c.run_id == run_id, done.c.number == number)
         with self._database.transaction() as connection:
-            digest = connection.execute(select(done.c.digest).where(which)).scalar()
-            if digest is None:
+            sealed = self._read_sealed(connection, run_id, number)
+            if sealed is None:
                 return None
             try:
-                sealed = self._path(run_id, number).read_bytes()
-                if hashlib.sha256(sealed).digest() == digest:
-                    return self._crypter.open(
-                        sealed, "shard_done", _place(run_id, number), "output"
-                    )
-            except (OSError, StoreError):
-                pass
-            connection.execute(done.delete().where(which))
+                return self._crypter.open(sealed, "shard_done", _place(run_id, number), "output")
+            except StoreError:
+                connection.execute(tables.shard_done.delete().where(_which(run_id, number)))
+                return None
+
+    def is_whole(self, run_id: bytes, number: int) -> bool:
+        """Say whether a recorded output is there unchanged, without opening it."""
+        with self._database.transaction() as connection:
+            return self._read_sealed(connection, run_id, number) is not None
+
+    def _read_sealed(self, connection: Connection, run_id: bytes, number: int) -> bytes | None:
+        done, which = tables.shard_done, _which(run_id, number)
+        digest = connection.execute(select(done.c.digest).where(which)).scalar()
+        if digest is None:
             return None
+        try:
+            sealed = self._path(run_id, number).read_bytes()
+            if hashlib.sha256(sealed).digest() == digest:
+                return sealed
+        except OSError:
+            pass
+        connection.execute(done.delete().where(which))
+        return None
 
     def forget(self, run_id: bytes) -> None:
         """Delete a run: rows first, then files."""
@@ -112,6 +124,11 @@ class ShardLedger:
 
     def _path(self, run_id: bytes, number: int) -> Path:
         return self._folder / run_id.hex() / f"{number:06d}.shard"
+
+
+def _which(run_id: bytes, number: int) -> ColumnElement[bool]:
+    done = tables.shard_done
+    return and_(done.c.run_id == run_id, done.c.number == number)
 
 
 def _place(run_id: bytes, number: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from veilmatch.errors import InternalError
+from veilmatch.errors import UnavailableError
 from veilmatch.shards.engine import Engine
 from veilmatch.shards.ledger import ShardLedger
 from veilmatch.shards.shard_map import ShardMap
@@ -30,11 +30,18 @@ class ShardRun:
     ledger: ShardLedger
 
     def outputs(self) -> Iterator[bytes]:
-        """Yield the outputs in order, one at a time."""
+        """Yield the outputs in order, one at a time.
+
+        Raises:
+            UnavailableError: An output went away or cannot be opened; its record is forgotten.
+        """
         for number in range(self.count):
             output = self.ledger.read(self.run_id, number)
             if output is None:
-                raise InternalError("a recorded shard is gone; run it again")
+                raise UnavailableError(
+                    "a recorded shard cannot be read; it will be computed again",
+                    hint="run the command again",
+                )
             yield output
 
     def forget(self) -> None:
@@ -58,7 +65,7 @@ def map_shards(
         Error: What the task raised.
     """
     run_id = shard_map.run_id
-    done = {n for n in ledger.begin(shard_map) if ledger.read(run_id, n) is not None}
+    done = {n for n in ledger.begin(shard_map) if ledger.is_whole(run_id, n)}
     report(len(done), shard_map.count)
     missing = (n for n in range(shard_map.count) if n not in done)
     computed = 0

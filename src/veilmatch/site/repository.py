@@ -20,6 +20,7 @@ from pathlib import Path
 from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError, MetadataError
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.release.manifest import FILE_LEN_MAX
@@ -46,7 +47,6 @@ from veilmatch.store.files import read_file, write_atomic
 
 STAGED, METADATA, TARGETS, LOG = "staged", "metadata", "targets", "log"
 ROOT_FILE, TARGETS_FILE, FILES = "root.json", "targets.json", "files"
-DAY_S = 86_400
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,10 +15,12 @@ PUBLIC_MODE = 0o644
 
 def write_atomic(path: Path, data: bytes, *, mode: int = PUBLIC_MODE) -> None:
     """Write ``data`` under a temporary name, sync, rename. Raises StoreError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # A name that nobody else has, made and never taken over: what lies there already, a link
+    # or another's file with another mode, would get what is secret.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()

@@ -48,6 +48,7 @@ class SegmentWriter:
         self.segment_id = secrets.token_bytes(SEGMENT_ID_LEN)
         self.opened_at = opened_at
         self.length = 0
+        self._begun = time.monotonic()
         path = segment_path(folder, self.segment_id)
         unlocked = path.with_suffix(".new")
         self._handle = -1
@@ -63,6 +64,11 @@ class SegmentWriter:
             with suppress(OSError):
                 unlocked.unlink(missing_ok=True)
             raise StoreError("a segment cannot be opened", hint="check free space") from exc
+
+    @property
+    def age_s(self) -> float:
+        """Seconds that it has been open, whatever the clock was set to meanwhile."""
+        return time.monotonic() - self._begun
 
     def append(self, bodies: list[bytes]) -> list[int]:
         """Append bodies and make them durable. Returns the offset of each.

@@ -2,18 +2,18 @@
 
 A lease is a token and an expiry on a row. Whatever a worker found is committed in one
 transaction with the lease's end, so running a segment twice is harmless and a killed worker
-loses nothing. The token decides, never the clock: where two clocks differ, a lease may be
-lost early, and the loser's work is dropped.
+loses nothing. The token decides, never the clock: where two clocks differ, or one is set, a
+lease may be lost early, and the loser's work is dropped.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from veilmatch.errors import LeaseError, StoreError
 from veilmatch.ingest.ledger import State
@@ -35,6 +35,8 @@ from veilmatch.workstore.records import (
 )
 
 MAX_ATTEMPTS = 20
+Note = Callable[[Connection, int], None]
+"""Writes down, inside the transaction, for how many something was done."""
 _TOKEN_LEN = 16
 
 
@@ -64,7 +66,7 @@ class WorkStore:
             table.state == "sealed",
             table.location == self._shelf.location,
             table.not_before <= now,
-            table.lease_expires_at <= now,
+            _is_over(table.lease_expires_at, now, lease_s),
         )
         chosen = select(table.segment_id).where(and_(free, table.attempts < MAX_ATTEMPTS))
         with self._database.transaction() as connection:
@@ -106,8 +108,28 @@ class WorkStore:
             if not renewed.rowcount:
                 raise _lost()
 
-    def retry_held(self) -> int:
-        """Give the held segments to the workers again. Returns how many."""
+    def release_lease(self, lease: Lease) -> None:
+        """Give a segment back unprocessed: the next worker has it at once, no try is counted.
+
+        Harmless if the lease was lost meanwhile.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(
+                update(schema.segment)
+                .where(and_(_held(lease), schema.segment.c.attempts > 0))
+                .values(
+                    lease_token=None,
+                    lease_expires_at=0,
+                    attempts=schema.segment.c.attempts - 1,
+                )
+            )
+
+    def retry_held(self, note: Note = lambda _connection, _count: None) -> int:
+        """Give the held segments to the workers again. Returns how many.
+
+        Args:
+            note: Called last, inside the transaction, with the count: who did it is told there.
+        """
         table = schema.segment.c
         item = schema.operator_item
         with self._database.transaction() as connection:
@@ -123,6 +145,7 @@ class WorkStore:
                 .values(open_attempts=0)
             )
             connection.execute(item.delete().where(item.c.kind == "held opening"))
+            note(connection, freed.rowcount)
             return freed.rowcount
 
     def pending_count(self) -> tuple[int, int]:
@@ -265,7 +288,8 @@ class WorkStore:
         """
         account = schema.account.c
         free = and_(
-            account.share_version != account.checked_version, account.open_expires_at <= now
+            account.share_version != account.checked_version,
+            _is_over(account.open_expires_at, now, lease_s),
         )
         chosen = select(account.account, account.share_version).where(
             and_(free, account.open_attempts < MAX_ATTEMPTS)
@@ -354,6 +378,11 @@ class WorkStore:
                     schema.segment.delete().where(and_(done, table.segment_id == segment_id))
                 )
         return len(ids)
+
+
+def _is_over(expires_at: ColumnElement[int], now: int, lease_s: int) -> ColumnElement[bool]:
+    """A lease that ends later than any taken now could was taken before the clock was set back."""
+    return or_(expires_at <= now, expires_at > now + 2 * lease_s)
 
 
 def _held(lease: Lease) -> ColumnElement[bool]:

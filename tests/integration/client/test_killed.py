@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tally import Tally
 from tests.unit.client.house import (
     FakeService,
     asset_kinds,
@@ -92,7 +93,7 @@ def check_everything_once(service: FakeService, client: Client, count: int) -> N
 
 
 @pytest.mark.faults
-def test_killed_thirty_times_counts_once_with_identical_bytes(tmp_path: Path) -> None:
+def test_killed_thirty_times_counts_once_with_identical_bytes(tmp_path: Path, tally: Tally) -> None:
     known = [picture(index) for index in range(10)]
     photos = tmp_path / "photos"
     write_pictures(photos, PICTURES)
@@ -107,6 +108,7 @@ def test_killed_thirty_times_counts_once_with_identical_bytes(tmp_path: Path) ->
             write_pictures(photos, PICTURES // 2, start=PICTURES)  # more work for the rest
             kill_often(process, 15, lots)
             assert process.go("run", None) == 0
+        tally.kill("client", 30)
         assert middle <= PICTURES
         with Client.open(tmp_path / "device.db", options=options(service.url)) as client:
             check_everything_once(service, client, PICTURES + PICTURES // 2)
@@ -115,7 +117,7 @@ def test_killed_thirty_times_counts_once_with_identical_bytes(tmp_path: Path) ->
 
 
 @pytest.mark.faults
-def test_killed_while_the_service_moves_to_a_newer_release(tmp_path: Path) -> None:
+def test_killed_while_the_service_moves_to_a_newer_release(tmp_path: Path, tally: Tally) -> None:
     photos = tmp_path / "photos"
     write_pictures(photos, 60)
     lots = random.Random(5)
@@ -128,6 +130,7 @@ def test_killed_while_the_service_moves_to_a_newer_release(tmp_path: Path) -> No
             service.move_to(publish(2), keep_old=False)
             service.faults.late_reply_s = 0.03
             kill_often(process, 8, lots)
+            tally.kill("client", 8)
             assert process.go("run", None) == 0
         with Client.open(tmp_path / "device.db", options=options(service.url)) as client:
             check_everything_once(service, client, 60)
@@ -140,7 +143,7 @@ def _kinds(tmp_path: Path, service: FakeService) -> dict[bytes, str]:
 
 
 @pytest.mark.faults
-def test_killed_while_deleting(tmp_path: Path) -> None:
+def test_killed_while_deleting(tmp_path: Path, tally: Tally) -> None:
     photos = tmp_path / "photos"
     write_pictures(photos / "kept", 3)
     write_pictures(photos / "gone", 20, start=3)
@@ -152,7 +155,9 @@ def test_killed_while_deleting(tmp_path: Path) -> None:
             assert process.go("run", None) == 0
             assert len(service.vouchers) == 23
             for _ in range(6):
-                assert process.go("delete", lots.uniform(0.0, 0.08)) in (0, -signal.SIGKILL)
+                status = process.go("delete", lots.uniform(0.0, 0.08))
+                assert status in (0, -signal.SIGKILL)
+                tally.kill("client", int(status != 0))
             assert process.go("delete", None) == 0
             assert process.go("send", None) == 0
         assert len(service.vouchers) == 3

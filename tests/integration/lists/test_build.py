@@ -276,3 +276,15 @@ def test_wrong_use_of_calibrate(desk: Desk, words: list[str], told: str) -> None
     code = desk.fails("calibrate", *words, "--out", desk.folder / "c")
     assert code == 2
     assert told in desk.err
+
+
+def test_a_build_on_an_engine_says_its_progress_to_a_machine(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in PLACES:
+        desk.stage(name)
+    monkeypatch.setenv("VEILMATCH_PROGRESS", "json")
+    desk("build", *desk.signed(), *desk.providers(), *desk.outputs("site"), "--engine", "local:1")
+    lines = [json.loads(line) for line in desk.err.splitlines() if line.startswith('{"progress"')]
+    shards = [one["progress"] for one in lines if "shards" in one["progress"]["task"]]
+    assert shards[-1]["done"] == shards[-1]["total"] >= 1

@@ -12,8 +12,8 @@ from tests.simulators.hash_sharing import PASSWORD, USER, HashSharingSimulator
 from tests.simulators.list_files import MAKERS
 from tests.unit.hashlist.test_signed_list import PROVIDER, signed
 from tests.unit.liststore.test_exchange import simulated
-from veilmatch.cli import list_commands
-from veilmatch.errors import ConfigError, Error, PolicyError, SignatureError
+from veilmatch.cli.publisher import list_commands
+from veilmatch.errors import ConfigError, EncodingError, Error, PolicyError, SignatureError
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.secret import SecretBytes
@@ -165,3 +165,56 @@ def test_a_quarantined_version_needs_a_reason(run: Runner) -> None:
     lists = run("status")["lists"]
     assert isinstance(lists, list)
     assert [one["live_version"] for one in lists] == [1, 1]
+
+
+def test_a_first_import_that_failed_may_be_done_again_otherwise(run: Runner) -> None:
+    data = run.write("text", 20, 1)
+    kind = ("--kind", "pdq")
+    with pytest.raises(EncodingError):
+        run("import", "a", data, *origin("text", "NL"), *kind, "--expect-count", 21)
+    assert run("import", "a", data, *origin("text", "BE"), *kind)["jurisdiction"] == "BE"
+    with pytest.raises(PolicyError, match="set up"):
+        run("import", "a", data, *origin("text", "NL"), *kind)
+
+
+def test_a_withdrawn_list_does_not_come_back_by_itself(run: Runner) -> None:
+    data = run.write("text", 20, 1)
+    run("import", "a", data, *origin("text"), "--kind", "pdq")
+    run("promote", "a")
+    run("withdraw", "a", "--all", "--reason", "the source asked")
+    assert run("import", "a", data, "--kind", "pdq")["quarantined"] == ["the list was withdrawn"]
+    with pytest.raises(PolicyError, match="quarantined"):
+        run("promote", "a")
+    run("promote", "a", "--accept-quarantine", "the source gave it again")
+    assert run("import", "a", data, "--kind", "pdq")["quarantined"] == []
+
+
+def test_withdrawing_says_which_ids_the_list_does_not_hold(run: Runner) -> None:
+    run("import", "a", run.write("jsonl", 20, 1), *origin("jsonl"))
+    run("promote", "a")
+    done = run("withdraw", "a", "--entry", "e3", "--entry", "e-mistyped", "--reason", "asked")
+    assert (done["entries"], done["found"]) == (2, 1)
+    again = run("withdraw", "a", "--entry", "e3", "--reason", "asked")
+    assert (again["entries"], again["found"]) == (0, 1)
+
+
+def test_what_is_wrong_in_one_of_several_files_is_said_with_its_name(run: Runner) -> None:
+    good, bad = run.write("text", 5, 1), run.folder / "bad.txt"
+    bad.write_bytes(b"\xff\xfe\n")
+    kind = ("--kind", "pdq")
+    with pytest.raises(EncodingError) as caught:
+        run("import", "a", good, bad, *origin("text"), *kind)
+    assert caught.value.hint.startswith("in bad.txt: ")
+    with pytest.raises(EncodingError) as caught:
+        run("import", "a", bad, *origin("text"), *kind)
+    assert "UTF-8" in caught.value.hint
+    # How many they are together is about none of them.
+    with pytest.raises(EncodingError) as caught:
+        run("import", "a", good, good, *origin("text"), *kind, "--expect-count", 5)
+    assert "in " not in caught.value.hint.split(":")[0]
+
+
+def test_a_category_without_scheme_says_what_is_missing(run: Runner) -> None:
+    with pytest.raises(EncodingError) as caught:
+        run("import", "a", run.write("csv", 3, 1), *origin("csv"))
+    assert "--scheme" in caught.value.hint

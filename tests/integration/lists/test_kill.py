@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulators.list_files import make_json_lines
+from tests.tally import Tally
 from tests.unit.liststore.fixture import HASHES, NOW, entries, load
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.formats.catalogue import load_importer
@@ -57,7 +58,7 @@ def _ending(version: Path) -> bool:
 @pytest.mark.faults
 @pytest.mark.parametrize("moment", [_reading, _loading, _merging, _ending])
 def test_killed_half_way_nothing_is_imported(
-    moment: Callable[[Path], bool], tmp_path: Path
+    moment: Callable[[Path], bool], tmp_path: Path, tally: Tally
 ) -> None:
     folder, data = ListFolder(tmp_path / "store"), tmp_path / "list.jsonl"
     data.write_bytes(b"".join(make_json_lines(_COUNT, 1)))
@@ -72,6 +73,7 @@ def test_killed_half_way_nothing_is_imported(
         child.send_signal(signal.SIGKILL)
         child.wait()
     assert child.returncode == -signal.SIGKILL
+    tally.kill("import of a list")
     assert version.exists()
     # What was live is live, nothing is staged, and an intersection sees the old list alone.
     assert describe_lists(folder) == before

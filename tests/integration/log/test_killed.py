@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.log.house import ORIGIN, WITNESSES, House
+from tests.tally import Tally
 from tests.unit.logstore.small_house import envelope
 from veilmatch.logstore.log_folder import LogFolder, read_note
 from veilmatch.logstore.state import SignedTrees
@@ -48,7 +49,7 @@ def _check_witnesses(house: House) -> None:
             assert build_root([hash_leaf(one) for one in entries[: tree.size]]) == tree.root
 
 
-def test_never_a_fork_and_never_a_lost_entry(house: House) -> None:
+def test_never_a_fork_and_never_a_lost_entry(house: House, tally: Tally) -> None:
     luck = random.Random(7)
     assert house.nursery.run(*house.append(_write(house, 0))) == 0, house.nursery.log
     before = time.monotonic()
@@ -62,6 +63,7 @@ def test_never_a_fork_and_never_a_lost_entry(house: House) -> None:
         if number % 2:
             name = luck.choice(WITNESSES)
             house.kill(name)
+            tally.kill("witness")
             house.start(name, wait=False)
             time.sleep(luck.uniform(0, usual_s / 2))
         status = house.nursery.kill(running)
@@ -75,6 +77,7 @@ def test_never_a_fork_and_never_a_lost_entry(house: House) -> None:
         verify_grown(last.size, now.size, last.root, now.root, proof)
         _check_witnesses(house)
         last = now
+    tally.kill("log", hits)
     assert hits >= ROUNDS // 2, "the log was killed too late to show anything"
     for name in WITNESSES:
         house.kill(name)

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.integration.report.drafts import CASE, CONTENT, write_draft
 from tests.integration.report.harness import running_simulator
 from tests.unit.report.test_check import XSD
-from veilmatch.cli import report_commands
+from veilmatch.cli.reviewer import report_commands
 from veilmatch.errors import ConfigError, EncodingError, Error, InputError, VerificationError
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.report.archive import open_package
@@ -196,7 +196,7 @@ def test_a_malformed_draft_is_refused(tmp_path: Path, index: dict[str, Any]) -> 
 
 def test_the_simulator_runs_as_a_command_of_its_own(tmp_path: Path, credentials: Path) -> None:
     code = (
-        "import typer; from veilmatch.cli import report_commands as r; a = typer.Typer(); "
+        "import typer; from veilmatch.cli.reviewer import report_commands as r; a = typer.Typer(); "
         "r.register(a); a.callback()(lambda: None); a()"
     )
     process = subprocess.Popen(

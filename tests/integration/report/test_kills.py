@@ -26,6 +26,7 @@ from tests.integration.report.harness import (
     open_outbox,
     running_simulator,
 )
+from tests.tally import Tally
 from veilmatch.casework.measures.export import read_export
 from veilmatch.numbers.audit import audit_export
 from veilmatch.privatelog.log import PrivateLog
@@ -150,7 +151,9 @@ def _check_log(house: DecidingHouse, confirmed_count: int) -> None:
 
 
 @pytest.mark.faults
-def test_kills_lose_and_double_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_kills_lose_and_double_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tally: Tally
+) -> None:
     rng, confirmed = random.Random(SEED), set[bytes]()
     outbox = open_outbox(tmp_path)
     house = DecidingHouse(outbox, tmp_path, rng)
@@ -175,6 +178,8 @@ def test_kills_lose_and_double_nothing(tmp_path: Path, capsys: pytest.CaptureFix
                 f"faults {sum(site.simulator.plan.counts.values())}; "
                 f"unfinished at kills {dict(states)}; cases {states_of_cases}"
             )
+        tally.kill("worker of reports", KILLS)
+        tally.add("reports reconciled", len(confirmed))
         assert _is_sent(outbox), [line.state for line in list_reports(outbox.database)]
         assert found.agrees, found.discrepancies
         assert states_of_cases == {"reported": len(confirmed)}

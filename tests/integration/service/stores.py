@@ -43,7 +43,7 @@ class OpenStore:
         with self.database.transaction() as connection:
             rows = connection.execute(text("SELECT account, case_id FROM case_file")).all()
         return {
-            account: frozenset(item.image_hash for item in self.cases.read_items(case_id))
+            account: frozenset(item.image_hash for item in self.cases.read_items(case_id, 0))
             for account, case_id in rows
         }
 

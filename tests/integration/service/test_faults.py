@@ -18,6 +18,7 @@ from tests.integration.service.processes import free_port
 from tests.integration.service.stores import OpenStore, open_store
 from tests.integration.service.world import SMALL, Device, World
 from tests.nursery import SERVICE, Nursery
+from tests.tally import Tally
 from veilmatch.voucher.asset import Kind
 
 pytestmark = pytest.mark.faults
@@ -70,7 +71,7 @@ def _wait(address: str) -> None:
 
 
 def test_killed_server_keeps_what_it_acknowledged(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, tally: Tally
 ) -> None:
     device, release = Device(), world.current
     made = [device.make(release, known=1, unknown=2) for _ in range(500)]
@@ -113,11 +114,8 @@ def test_killed_server_keeps_what_it_acknowledged(
         store.intake.store_batches([device.accepted(release, sent) for sent in made])
         store.execute("UPDATE segment SET lease_expires_at = 0")
         assert store.waiting_bodies() == {one.body: 1 for sent in made for one in sent}
-    with capsys.disabled():
-        print(
-            f"\nserver killed {killed} times; {sum(x.answers for x in senders)} answers; "
-            f"{len(acknowledged)} batches acknowledged, {len(present)} there"
-        )
+    tally.kill("intake", killed)
+    tally.add("vouchers accounted for", 3 * len(made))
     assert killed >= 20
     assert len(acknowledged) >= 20
     assert not any(sender.others for sender in senders)
@@ -142,7 +140,7 @@ def _fill(store: OpenStore, world: World) -> None:
 
 
 def test_killed_worker_opens_what_an_undisturbed_one_opens(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: World, tmp_path: Path, tally: Tally
 ) -> None:
     disturbed, calm, chance = tmp_path / "disturbed", tmp_path / "calm", random.Random()
     with open_store(disturbed) as store:
@@ -177,11 +175,8 @@ def test_killed_worker_opens_what_an_undisturbed_one_opens(
         assert store.shares() == shares
         assert store.work.pending_count() == (0, 0)
     assert list((disturbed / "segments").iterdir()) == []
-    with capsys.disabled():
-        print(
-            f"\nworker killed {killed} times at its segments and {killed_opening} times at the "
-            f"opening; {len(shares)} shares and {len(expected)} cases, as undisturbed"
-        )
+    tally.kill("worker at its segments", killed)
+    tally.kill("worker at an opening", killed_opening)
     assert killed + killed_opening >= 20
 
 

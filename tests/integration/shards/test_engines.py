@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.integration.shards.driver import make_map
+from tests.tally import Tally
 
 ROOT = Path(__file__).resolve().parents[3]
 COUNT, SLEEP_S = 8, 0.25
@@ -116,8 +117,9 @@ def test_every_shard_once_and_in_order(engine: str, drivers: Any, tmp_path: Path
     assert _runs(tmp_path) == Counter(range(COUNT))
 
 
+@pytest.mark.faults
 def test_a_killed_worker_costs_its_shards_and_no_more(
-    engine: str, drivers: Any, tmp_path: Path
+    engine: str, drivers: Any, tmp_path: Path, tally: Tally
 ) -> None:
     driver = drivers(engine)
     driver.wait_for(2)
@@ -128,17 +130,20 @@ def test_a_killed_worker_costs_its_shards_and_no_more(
         victims = {int(newest.name.split(".")[1])}
     for victim in victims:
         os.kill(victim, signal.SIGKILL)
+        tally.kill(f"worker of {engine}")
     found = driver.finish()
     assert found == {"computed": COUNT, "outputs": _expected(tmp_path)}
     assert sum(_runs(tmp_path).values()) > COUNT, "nothing was under way when it was killed"
 
 
+@pytest.mark.faults
 def test_a_killed_driver_is_resumed_where_it_stood(
-    engine: str, drivers: Any, tmp_path: Path
+    engine: str, drivers: Any, tmp_path: Path, tally: Tally
 ) -> None:
     first = drivers(engine)
     first.wait_for(3)
     first.kill()
+    tally.kill("driver")
     time.sleep(1.0)  # its workers see that it is gone
     found = drivers(engine).finish()
     assert found["outputs"] == _expected(tmp_path)

@@ -15,9 +15,10 @@ from veilmatch.access.gate.snapshot import (
     revoke_device,
     suspend_account,
 )
-from veilmatch.access.gate.usage import DAY_S, Quotas, Usage, read_usage
+from veilmatch.access.gate.usage import Quotas, Usage, read_usage
 from veilmatch.access.sessions import digest_of
 from veilmatch.access.tables import platform_credential
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.store.database import Database
 

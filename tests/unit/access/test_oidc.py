@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from joserfc.jwk import ECKey, OctKey
 
@@ -188,3 +190,21 @@ def test_an_issuer_without_tls_is_refused(make: Make) -> None:
     for wrong in ("http://id.example", "ftp://id.example", "", "https://["):
         with pytest.raises(ConfigError):
             make(issuer=wrong)
+
+
+def test_a_compressed_answer_is_not_unpacked(
+    database: Database, crypter: Crypter, log: PrivateLog
+) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers["accept-encoding"])
+        packed = gzip.compress(b'{"issuer":"https://issuer.example"}')
+        return httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=packed)
+
+    settings = OidcSettings("https://issuer.example", CLIENT, REDIRECT)
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    logins = OidcLogins(database, crypter, lambda: 1, log, settings, client)
+    with pytest.raises(NetworkError, match="no valid answer"):
+        logins.begin_oidc()
+    assert asked == ["identity"]

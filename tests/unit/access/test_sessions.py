@@ -21,7 +21,7 @@ from veilmatch.access.roles import (
 )
 from veilmatch.access.sessions import MAX_AGE_S, MAX_IDLE_S, Sessions
 from veilmatch.access.tables import operator, operator_session
-from veilmatch.errors import ConfigError, PolicyError, StoreError
+from veilmatch.errors import ConfigError, PolicyError, SessionError, StoreError
 from veilmatch.store.database import Database
 
 
@@ -163,4 +163,15 @@ def test_disabling_ends_sessions_and_roles_are_read_afresh(
     with database.transaction() as connection:
         sessions.close_all_in(connection, anna)
     with pytest.raises(PolicyError):
+        sessions.verify(token)
+
+
+def test_a_session_of_the_future_is_over(database: Database, anna: bytes, clock: Clock) -> None:
+    """The clock was set back: its age would not be known for a day."""
+    sessions = Sessions(database, clock)
+    token = sessions.open(anna)
+    clock.now -= MAX_IDLE_S
+    assert sessions.verify(token).operator_id == anna
+    clock.now -= 1
+    with pytest.raises(SessionError):
         sessions.verify(token)

@@ -266,6 +266,15 @@ def test_a_lost_lease_is_taken_up_and_its_late_end_counts_for_nothing(
         "https://user:pw@platform.example/",
         "https://platform.example/#x",
         "https://169.254.169.254/latest",
+        "https://169.254.169.254./latest",
+        "https://2852039166/",
+        "https://0xa9fea9fe/",
+        "https://0251.0376.0251.0376/",
+        "https://[::ffff:169.254.169.254]/",
+        "https://[64:ff9b::a9fe:a9fe]/",
+        "https://[2002:a9fe:a9fe::1]/",
+        "https://255.255.255.255/",
+        "https://0/",
         "https://[fe80::1]/",
         "https://0.0.0.0/",
         "https://224.0.0.1/",
@@ -284,7 +293,13 @@ def test_addresses_that_must_not_be_called_are_refused(
 
 
 def test_addresses_that_may_be_called() -> None:
-    for url in ("https://platform.example/hook?x=1", "http://localhost:80/", "http://[::1]:8/"):
+    for url in (
+        "https://platform.example/hook?x=1",
+        "https://10.0.0.1/hook",
+        "https://[2001:db8::1]/",
+        "http://localhost:80/",
+        "http://[::1]:8/",
+    ):
         check_url(url)
 
 
@@ -305,3 +320,18 @@ def test_a_redirect_is_a_failure(receiver: Receiver) -> None:
     sender = HttpSender()
     assert sender.send(Request(receiver.url, {}, b"{}")) == Outcome(False, reason="status 302")
     sender.close()
+
+
+def test_a_clock_that_was_set_back_holds_no_action_up(
+    database: Database, endpoints: Endpoints, deliverer: Deliverer, receiver: Receiver, clock: Clock
+) -> None:
+    """A lease and a pause that end later than any could are over."""
+    _add(database, endpoints, receiver.url)
+    _queue(database)
+    deliverer.spread()
+    assert deliverer.lease() is not None
+    clock.now -= LEASE_S
+    assert deliverer.run() == 0
+    clock.now -= 7 * 86_400
+    assert deliverer.run() == 1
+    assert len(receiver.got) == 1

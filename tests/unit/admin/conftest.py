@@ -9,6 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.simulators.asgi import InProcess
+from veilmatch.access.login.sites import PasskeySite
 from veilmatch.access.operators import NewOperator
 from veilmatch.access.roles import Role
 from veilmatch.admin.app import create_admin
@@ -17,6 +18,7 @@ from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 
+ORIGIN = "https://service"
 PASSWORD = "correct horse battery"
 
 
@@ -39,10 +41,14 @@ class House:
     clock: Clock
     ids: dict[Role, bytes] = field(default_factory=dict)
     tokens: dict[Role, str] = field(default_factory=dict)
+    plain_tokens: dict[Role, str] = field(default_factory=dict)
 
-    def headers(self, role: Role | None) -> dict[str, str]:
+    def headers(self, role: Role | None, *, stepped_up: bool = True) -> dict[str, str]:
         """The header that a person of this role sends; none without a role."""
-        return {} if role is None else {"Authorization": f"Bearer {self.tokens[role]}"}
+        if role is None:
+            return {}
+        tokens = self.tokens if stepped_up else self.plain_tokens
+        return {"Authorization": f"Bearer {tokens[role]}"}
 
     def kinds(self) -> list[str]:
         """What the private log says, verified."""
@@ -62,12 +68,17 @@ def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 def house(database: Database) -> House:
     clock = Clock()
     parts = AdminParts(
-        database, Crypter([SecretBytes(os.urandom(32))]), clock, settings={"port": 8462}
+        database,
+        Crypter([SecretBytes(os.urandom(32))]),
+        clock,
+        settings={"port": 8462},
+        passkey_site=PasskeySite("service", (ORIGIN,)),
     )
     made = House(parts, InProcess(create_admin(parts)), clock)
     for role in Role:
         with database.transaction() as connection:
             new = NewOperator(role.value, frozenset({role}), PASSWORD)
             made.ids[role] = parts.operators.add(connection, new)
-        made.tokens[role] = parts.sessions.open(made.ids[role])
+        made.tokens[role] = parts.sessions.open(made.ids[role], stepped_up=True)
+        made.plain_tokens[role] = parts.sessions.open(made.ids[role])
     return made

@@ -25,8 +25,8 @@ from veilmatch.review.decision import AppealOutcome, Outcome
 from veilmatch.secret import SecretBytes
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
-from veilmatch.transparency.entries.audit import AuditReport
-from veilmatch.transparency.entries.audit import Outcome as CheckOutcome
+from veilmatch.transparency.audits.audit import AuditReport
+from veilmatch.transparency.audits.audit import Outcome as CheckOutcome
 from veilmatch.transparency.key import SignatureType, derive_signer
 from veilmatch.transparency.note import SignedNote
 

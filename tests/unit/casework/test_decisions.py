@@ -308,10 +308,10 @@ def test_a_case_of_version_0_1_is_adopted(house: House) -> None:
                 case_id=case_id, asset_id=asset_id, sealed_item=sealed, second_hash_agrees=None
             )
         )
-    assert house.store.adopt() == 1
-    assert house.store.adopt() == 0
+    assert house.store.adopt(house.now) == 1
+    assert house.store.adopt(house.now) == 0
     (case,) = house.store.list_cases()
     assert (case.case_id, case.state, case.item_count) == (case_id, "opened", 1)
-    assert house.store.read_items(case_id)[0].derivative == jpeg(1)
+    assert house.store.read_items(case_id, house.now)[0].derivative == jpeg(1)
     house.store.save_opening(b"a" * 16, _opening(1, 2), house.now, [True, True])
     house.confirm(case_id)

@@ -114,7 +114,7 @@ def test_destruction_leaves_no_content_and_a_proof(office: Office) -> None:
     assert set(items) == {None}
     assert set(bodies) == {None}
     with pytest.raises(PolicyError, match="destroyed"):
-        office.house.store.read_items(case_id)
+        office.house.store.read_items(case_id, office.house.now)
     with pytest.raises(PolicyError, match="destroyed"):
         office.keeping.read_manifest(LEAD, case_id)
     with pytest.raises(PolicyError, match="closed"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from tests.databases import Cluster
 from tests.integration.service.world import Device, World, make_world
@@ -19,6 +19,7 @@ from veilmatch.cli.all_tables import load_tables
 from veilmatch.cli.main import run
 from veilmatch.intakestore.intake_store import IntakeStore
 from veilmatch.intakestore.limits import IntakeLimits
+from veilmatch.privatelog.tables import private_entry
 from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY
 from veilmatch.store.crypter import KEY_LEN, load_crypter
 from veilmatch.store.database import Database
@@ -63,6 +64,13 @@ class Store:
     def execute(self, statement: str) -> None:
         with closing(Database(self.place)) as database, database.transaction() as connection:
             connection.execute(text(statement))
+
+    def entries(self, kind: str) -> list[dict[str, object]]:
+        """What the private log says of one kind, oldest first."""
+        with closing(Database(self.place)) as database, database.transaction() as connection:
+            entry = private_entry.c
+            query = select(entry.record).where(entry.kind == kind).order_by(entry.place)
+            return [json.loads(one)["detail"] for one in connection.execute(query).scalars()]
 
     def old(self) -> int:
         with closing(Database(self.place)) as database:
@@ -146,6 +154,8 @@ def test_keys_rotate_and_old_ones_are_destroyed(
     assert len(key) == 3 * KEY_LEN
     assert not any(key[: 2 * KEY_LEN])
     assert _json(capsys, "check", *store.options)["faults"] == {}
+    said = [one["asked"] for one in store.entries("store.keys_rotated")]
+    assert said == ["rotate", "add", "retire"]
 
 
 def test_keys_that_a_report_file_needs_are_kept(store: Store) -> None:
@@ -164,6 +174,7 @@ def test_held_segments_are_given_back(store: Store, capsys: pytest.CaptureFixtur
     assert _json(capsys, "check", *store.options)["held"] == 1
     assert _json(capsys, "retry", *store.options) == {"segments": 1, "code": 0}
     assert _json(capsys, "check", *store.options)["held"] == 0
+    assert store.entries("store.held_retried") == [{"segments": 1}]
 
 
 def test_a_backup_is_proven_and_not_changed(

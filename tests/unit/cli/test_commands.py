@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from sqlalchemy import func, select, text
 
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import Device, World, make_world
@@ -16,6 +19,7 @@ from veilmatch.errors import ConfigError
 from veilmatch.hashing.algorithms import build_hasher
 from veilmatch.hashing.picture import decode_picture
 from veilmatch.hashlist.hash_list import parse_hash_list
+from veilmatch.privatelog.tables import private_entry
 from veilmatch.release import publish
 
 Captured = pytest.CaptureFixture[str]
@@ -156,6 +160,33 @@ def test_doctor(capfd: Captured) -> None:
     assert "pdq" in facts["image_hashes"]  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("gone", ["pdqhash", "flint"])
+def test_doctor_names_what_a_broken_installation_lacks(
+    monkeypatch: pytest.MonkeyPatch, capfd: Captured, gone: str
+) -> None:
+    monkeypatch.setitem(sys.modules, gone, None)  # an import of it fails, as if it were not there
+    assert run(["doctor", "--json"]) == 1
+    said = capfd.readouterr()
+    package = {"flint": "python-flint"}.get(gone, gone)
+    assert f"{package} is missing" in said.out
+    facts = json.loads(said.out.splitlines()[-1])
+    assert facts["missing"] == [package]
+    assert f"error: this installation lacks {package}" in said.err
+    assert "hint: pip install" in said.err
+
+
+def test_doctor_names_the_server_parts_that_are_missing(
+    monkeypatch: pytest.MonkeyPatch, capfd: Captured
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *a: None if name == "fastapi" else real(name, *a)
+    )
+    facts = _json(capfd, "doctor")
+    assert facts["server_installed"] is False
+    assert facts["server_missing"] == {"administration": ["fastapi"]}
+
+
 # --- the platform -------------------------------------------------------------------------------
 
 
@@ -191,6 +222,12 @@ def test_work_and_cases(world: World, data: Path, tmp_path: Path, capfd: Capture
     sheet, case_id = tmp_path / "sheet.png", str(cases[0]["case_id"])
     made = _json(capfd, "cases", "sheet", case_id, "--data", data, "--out", sheet)
     assert made == {"pictures": 5, "sheet": str(sheet)}
+    with open_store(data) as store:
+        query = "SELECT subject, actor, record FROM private_entry WHERE kind = 'case.sheet_written'"
+        with store.database.transaction() as connection:
+            (entry,) = connection.execute(text(query)).all()
+    assert (entry.subject.hex(), entry.actor) == (case_id, b"")
+    assert b'"pictures":5' in entry.record
     assert sheet.stat().st_mode & 0o077 == 0
     with Image.open(sheet) as picture:
         assert picture.format == "PNG"
@@ -223,8 +260,13 @@ def test_refusals_that_need_a_case(
     sheet = ["cases", "sheet", case_id, "--data", str(data), "--out"]
     refused([*sheet, str(tmp_path / "folder")], 3)
     refused([*sheet, str(data / "store.key" / "below.png")], 3)
+    with open_store(data) as store, store.database.transaction() as connection:
+        entries = select(func.count()).select_from(private_entry)
+        before = connection.execute(entries).scalar_one()
     unknown = ["cases", "sheet", "0" * 32, "--data", str(data), "--out", str(tmp_path / "s.png")]
     refused(unknown, 2)
+    with open_store(data) as store, store.database.transaction() as connection:
+        assert connection.execute(entries).scalar_one() == before
     assert not (tmp_path / "s.png").exists()
     (data / "store.key").write_bytes(bytes(32))
     refused([*sheet, str(tmp_path / "s.png")], 3)

@@ -236,3 +236,28 @@ def test_interrupted_worker_says_so(kit: Kit, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.count("error: interrupted") == 1
     assert "Traceback" not in said + output
+
+
+def test_a_command_of_the_client_loads_no_room_of_hosts() -> None:
+    script = (
+        "import sys\n"
+        "from veilmatch.cli.main import build_app\n"
+        "build_app('client')\n"
+        "print([m for m in sys.modules if m.startswith(('veilmatch.hosts', 'uvicorn'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_program_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "veilmatch", "log", "show", "/nowhere"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in (2, 3), done.stderr
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]

@@ -17,8 +17,9 @@ from veilmatch.access.login.password import Logins
 from veilmatch.access.sessions import Sessions, digest_of
 from veilmatch.actions.outbox import enqueue
 from veilmatch.cli.main import run
+from veilmatch.clock import system_clock
 from veilmatch.privatelog.log import PrivateLog
-from veilmatch.service.app import open_data, system_clock
+from veilmatch.service.app import open_data
 
 __all__ = ["refused"]  # a fixture of the commands' tests
 

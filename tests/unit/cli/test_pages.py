@@ -14,7 +14,7 @@ from tests.integration.service.processes import free_port
 from tests.unit.cli.conftest import Kit, Refused
 from tests.unit.logstore.small_house import House
 from veilmatch.cli.main import run
-from veilmatch.transparency.entries.bundle import parse_trust
+from veilmatch.transparency.audits.bundle import parse_trust
 
 
 @pytest.fixture

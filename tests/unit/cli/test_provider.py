@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,38 @@ def test_inspect_as_a_stranger_skips_the_own_list(kit: Kit, capfd: Captured) -> 
     said = _json(capfd, "provider", "inspect", "--site", kit.path("site"))
     assert (said["passed"], said["skipped"], said["error"]) == (7, [7], "")
     assert said["release"]["jurisdictions"] == ["CA", "NL"]  # type: ignore[index]
+
+
+def test_the_rows_are_checked_on_an_engine(
+    own_kit: Kit, tmp_path: Path, capfd: Captured, refused: Refused
+) -> None:
+    runs = tmp_path / "runs"
+    site = ["provider", "inspect", "--site", own_kit.path("site")]
+    on_engine = [*site, "--engine", "local:1", "--run-data", runs]
+    said = _json(capfd, *on_engine)
+    assert (said["passed"], said["error"]) == (7, "")
+    with closing(sqlite3.connect(runs / "runs.sqlite")) as database:
+        assert database.execute("SELECT count(*) FROM shard_run").fetchall() == [(0,)]
+    assert [path for path in (runs / "shards").rglob("*") if path.is_file()] == []
+    refused([*map(str, site), "--engine", "nowhere:1", "--run-data", str(runs)], 2)
+
+    (shard,) = own_kit.path("site").glob("public/shards/*")
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 0x80  # no canonical element any more
+    shard.write_bytes(data)
+    (folder,) = own_kit.path("site").glob("releases/*")
+    assert rename_shard(folder, shard) != shard
+    said = _json(capfd, *on_engine, code=1)
+    assert (said["passed"], said["error"]) == (1, "TableError")
+    assert said == _json(capfd, *site, code=1)  # as one process says it
+
+
+def rename_shard(folder: Path, shard: Path) -> Path:
+    """Name a changed shard by its digest, in its folder and in the release's list."""
+    listed = folder / "shards.json"
+    old, new = shard.name, hashlib.sha256(shard.read_bytes()).hexdigest()
+    listed.write_text(listed.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    return shard.rename(shard.with_name(new))
 
 
 def test_inspect_by_a_provider_whose_list_is_not_in_it(kit: Kit, capfd: Captured) -> None:

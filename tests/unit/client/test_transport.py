@@ -251,3 +251,16 @@ def test_address_with_a_path_is_kept_in_requests() -> None:
 
     Transport(f"{URL}/match", adapter=httpx.MockTransport(note)).send_deletion(b"body")
     assert asked == ["/match/v1/vouchers"]
+
+
+def test_of_an_answer_to_vouchers_nothing_is_read() -> None:
+    read: list[bytes] = []
+
+    def endless() -> Iterator[bytes]:
+        while len(read) < 100:
+            read.append(b"x" * 1024)
+            yield read[-1]
+
+    with pytest.raises(PolicyError):
+        transport(lambda request: httpx.Response(403, content=endless())).send_vouchers(b"body")
+    assert read == []

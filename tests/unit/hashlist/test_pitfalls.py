@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import random
+import re
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.markdown import ROOT
 from tests.simulators.list_files import MAKERS, VICS_CONTEXT, make_vics, vics_media
 from veilmatch.errors import EncodingError, PolicyError
 from veilmatch.hashlist.entry import BENIGN, KNOWN_BAD, Item, ListEntry, ListSource, Malformed
@@ -53,6 +55,7 @@ def entries(data: bytes, form: str = "vics", **options: str) -> list[ListEntry]:
         ("text", b"ab" * 16 + b"\n"),
         ("jsonl", b'{"md5":"' + b"ab" * 16 + b'"}\n'),
         ("vics", vics(media())),
+        ("ncmec", b"".join(MAKERS["ncmec"](1, 1))),
     ],
 )
 def test_pitfall_01_a_byte_order_mark_changes_nothing(form: str, data: bytes) -> None:
@@ -257,3 +260,14 @@ def test_pitfall_13_uncategorised_is_not_benign(category: object) -> None:
         assert find_state(found, VICS_RULE) == (State.HELD, Hold.UNCATEGORISED)
         zero = CategoryRule(frozenset({"0"}), needs_category=True)
         assert find_state(found, zero) == (State.HELD, Hold.UNCATEGORISED)
+
+
+def test_the_guide_names_every_pitfall_with_its_tests() -> None:
+    page = (ROOT / "docs" / "guides" / "list-import.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| .+ \| .+ \| (`.+`) \|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 14))
+    named = [name for _, names in rows for name in re.findall(r"`(\w+)`", names)]
+    assert sorted(named) == sorted(name for name in globals() if name.startswith("test_pitfall"))
+    for number, names in rows:
+        for name in re.findall(r"`(\w+)`", names):
+            assert name.startswith(f"test_pitfall_{int(number):02d}_"), name

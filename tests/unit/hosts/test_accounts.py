@@ -139,3 +139,18 @@ def test_private_things_do_not_print(opener: Opener) -> None:
     with opener() as host:
         assert repr(host) == "HostAccounts(<private>)"
         assert repr(host._users) == "HostUsers(<private>)"
+
+
+def test_one_damaged_account_does_not_hold_up_the_others(
+    opener: Opener, service: FakeService, tmp_path: Path
+) -> None:
+    with opener() as host:
+        host.update_release()
+        host.add_picture("a", picture(1))
+        host.add_picture("b", picture(2))
+    first = sorted((tmp_path / "host" / "accounts").glob("*.db"))[0]
+    first.write_bytes(b"damaged")
+    with opener() as host:
+        sent = host.send_pending()
+        assert (sent.sent, sent.failed.total()) == (1, 1)
+        assert host.pending_count() == 1

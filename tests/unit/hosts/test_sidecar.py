@@ -190,3 +190,15 @@ def test_without_a_release_that_may_be_used_nothing_is_stored(
         assert answer.headers["Retry-After"] == "60"
         assert client.get("/status").json()["notice"]
     assert not service.vouchers
+
+
+def test_without_a_token_only_this_machines_names_are_answered(start: Starter) -> None:
+    """A page whose name leads to 127.0.0.1 still sends its own name."""
+    with start() as client:
+        led_here = {"Host": "evil.example", "Veilmatch-User": "17"}
+        assert client.post("/scan", content=picture(1), headers=led_here).status_code == 401
+        assert client.get("/status", headers=led_here).status_code == 401
+        assert client.get("/status", headers={"Host": "localhost:8473"}).json()["stored"] == 0
+    with start(token=TOKEN) as client:
+        shown = {"Host": "sidecar.example", "Authorization": f"Bearer {TOKEN}"}
+        assert client.get("/status", headers=shown).status_code == 200

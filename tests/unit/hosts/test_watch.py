@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,11 @@ from tests.unit.client.house import (
     running_service,
 )
 from veilmatch.client.session import ClientOptions
+from veilmatch.client.steps.files import walk_files
+from veilmatch.client.steps.reports import AddReport
 from veilmatch.errors import ConfigError
 from veilmatch.hosts.accounts import HostAccounts, LentTransport
-from veilmatch.hosts.watch import SETTLE_S, Watch, refresh
+from veilmatch.hosts.watch import BATCH, SETTLE_S, Watch, refresh
 
 
 @pytest.fixture
@@ -122,3 +124,57 @@ def test_a_release_that_cannot_be_had_is_told_and_the_old_one_stays(
 def test_no_folder(host: HostAccounts, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no folder"):
         Watch(host, tmp_path / "nothing")
+
+
+def test_files_are_added_in_batches(
+    host: HostAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    add = host.add_files
+
+    def counting(user: str, files: Sequence[tuple[Path, str | None]]) -> AddReport:
+        sizes.append(len(files))
+        return add(user, files)
+
+    monkeypatch.setattr(host, "add_files", counting)
+    for number in range(BATCH + 8):
+        put(tmp_path / "uploads" / "a" / f"{number}.jpg", b"damaged %d" % number)
+    looker = Watch(host, tmp_path / "uploads")
+    found = looker.look()
+    assert (found.refused.total(), sizes) == (BATCH + 8, [BATCH, 8])
+    assert looker.look().refused.total() == 0
+    assert sizes == [BATCH, 8]
+
+
+def test_a_long_look_sends_in_between(
+    host: HostAccounts, service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("veilmatch.hosts.watch.SEND_EVERY_S", 0.0)
+    put(tmp_path / "uploads" / "a" / "1.jpg", picture(1))
+    put(tmp_path / "uploads" / "b" / "2.jpg", picture(2))
+    held: list[int] = []
+    add = host.add_files
+
+    def noting(user: str, files: Sequence[tuple[Path, str | None]]) -> AddReport:
+        held.append(len(service.vouchers))
+        return add(user, files)
+
+    monkeypatch.setattr(host, "add_files", noting)
+    found = Watch(host, tmp_path / "uploads").look()
+    assert held == [0, 1]
+    assert (found.added, found.sent.sent, len(service.vouchers)) == (2, 2, 2)
+
+
+def test_a_file_that_goes_away_during_a_look_is_no_refusal(
+    host: HostAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = put(tmp_path / "uploads" / "a" / "1.jpg", picture(1))
+    put(tmp_path / "uploads" / "a" / "2.jpg", picture(2))
+
+    def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+        yield from list(walk_files(folder))
+        path.unlink(missing_ok=True)
+
+    monkeypatch.setattr("veilmatch.hosts.watch.walk_files", walk)
+    found = Watch(host, tmp_path / "uploads").look()
+    assert (found.added, found.refused.total()) == (1, 0)

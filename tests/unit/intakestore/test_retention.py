@@ -10,8 +10,8 @@ import pytest
 from tests.integration.service.world import Device, World
 from tests.unit.store.house import House, HouseMaker
 from tests.unit.store.working import finish, lease, match, process_all
+from veilmatch.clock import DAY_S
 from veilmatch.errors import LeaseError, StoreError
-from veilmatch.intakestore.deletion import DAY_S
 from veilmatch.intakestore.limits import RetentionLimits
 from veilmatch.intakestore.retention import Collector, read_backlog
 from veilmatch.store.database import read_counters

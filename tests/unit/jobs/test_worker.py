@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sqlalchemy import text
 
 from tests.integration.service.world import SMALL, Device, Sent, World, make_world
 from tests.unit.store.house import House, HouseMaker
-from veilmatch.errors import ConfigError, StoreError
+from veilmatch.errors import ConfigError, Error, StoreError
 from veilmatch.jobs.key_provider import FileKeyProvider
 from veilmatch.jobs.worker import LEASE_S, Worker
 from veilmatch.release.manifest import Parameters
@@ -159,6 +160,99 @@ def test_a_segment_and_an_account_that_fail_end_nothing_else(
     house.now += LEASE_S
     assert _worker(house, world).run().cases == 1
     assert house.cases().item_count(one.pseudonym) == 4
+
+
+@pytest.mark.parametrize("gone", ["secret", "damaged secret", "manifest", "damaged manifest"])
+def test_a_release_without_secret_or_manifest_ends_nothing_else(
+    house: House, world: World, tmp_path: Path, gone: str
+) -> None:
+    """The older release cannot be matched any more; the newer one's vouchers open all the same."""
+    site, secrets = tmp_path / "site-copy", tmp_path / "secrets-copy"
+    shutil.copytree(world.site, site)
+    shutil.copytree(world.secrets, secrets)
+    older = world.releases[0].release_id
+    if "secret" in gone:
+        (path,) = secrets.glob(f"*{older.hex()}*.secret")
+    else:
+        path = ReleaseSite(site).release_folder(older) / "manifest.json"
+    if "damaged" in gone:
+        path.write_bytes(b"\xff" * 40)
+    else:
+        path.unlink()
+    one, other = Device(), Device()
+    _send(house, world, one, one.make(world.releases[0], known=4), 0)
+    _send(house, world, other, other.make(world.releases[1], known=5), 1)
+    told: list[Error] = []
+    worker = Worker(
+        house.work(),
+        house.cases(),
+        ReleaseSite(site),
+        FileKeyProvider(secrets),
+        lambda: house.now,
+        tell=told.append,
+    )
+    summary = worker.run()
+    assert (summary.segments, summary.failed, summary.cases) == (1, 1, 1)
+    assert len(told) == 1
+    assert house.cases().item_count(other.pseudonym) == 5
+    house.now += LEASE_S  # what was missing is brought back
+    assert _worker(house, world).run().cases == 1
+    assert house.cases().item_count(one.pseudonym) == 4
+
+
+def test_asked_to_stop_a_worker_gives_its_segment_back(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next worker has it at once; no try is counted; what opens is the same."""
+    device, release = Device(), world.releases[0]
+    _send(house, world, device, device.make(release, known=4, unknown=2))
+    monkeypatch.setattr("veilmatch.jobs.worker._BATCH", 2)
+    seen: list[int] = []
+    worker = Worker(
+        house.work(),
+        house.cases(),
+        ReleaseSite(world.site),
+        FileKeyProvider(world.secrets),
+        lambda: house.now,
+        is_stopping=lambda: len(seen) >= 2,
+    )
+    summary = worker.run(seen.append)
+    assert (summary.segments, summary.vouchers, summary.failed) == (0, 0, 0)
+    assert sum(seen) == 4
+    assert house.rows("SELECT attempts, lease_expires_at, lease_token FROM segment") == [
+        (0, 0, None)
+    ]
+    assert house.scalar("SELECT count(*) FROM share") == 0
+    assert _worker(house, world).run().cases == 1  # no clock has moved
+    assert house.cases().item_count(device.pseudonym) == 4
+
+
+def test_a_lease_that_was_lost_is_not_given_back(house: House, world: World) -> None:
+    device = Device()
+    _send(house, world, device, device.make(world.releases[0], known=1))
+    slow = house.work().lease_segment(house.now, LEASE_S)
+    assert slow is not None
+    house.now += LEASE_S
+    assert house.work().lease_segment(house.now, LEASE_S) is not None
+    house.work().release_lease(slow)
+    assert house.rows("SELECT attempts, lease_expires_at FROM segment") == [
+        (2, house.now + LEASE_S)
+    ]
+
+
+def test_a_worker_that_stops_begins_nothing(house: House, world: World) -> None:
+    device = Device()
+    _send(house, world, device, device.make(world.releases[0], known=4))
+    worker = Worker(
+        house.work(),
+        house.cases(),
+        ReleaseSite(world.site),
+        FileKeyProvider(world.secrets),
+        lambda: house.now,
+        is_stopping=lambda: True,
+    )
+    assert worker.run().segments == 0
+    assert house.rows("SELECT attempts FROM segment") == [(0,)]
 
 
 def _refuse(*_: object, **__: object) -> None:

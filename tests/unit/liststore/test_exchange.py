@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -203,6 +204,20 @@ def test_a_wrong_password_is_a_named_error(
     with connect(service, "wrong") as client, pytest.raises(PolicyError) as caught:
         fetch_windows(client, stored, PLAN, SINCE + timedelta(days=1))
     assert "wrong" not in str(caught.value)
+
+
+def test_a_compressed_page_is_not_unpacked(tmp_path: Path) -> None:
+    packed = gzip.compress(bytes(1 << 20))
+    answer = httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=packed)
+    client = HashSharingClient(
+        "http://127.0.0.1:1",
+        USER,
+        SecretBytes(b"x"),
+        adapter=httpx.MockTransport(lambda _: answer),
+    )
+    with client, pytest.raises(NetworkError, match="compressed"):
+        client.fetch_page("/v2/entries?from=a", tmp_path / "page")
+    assert not (tmp_path / "page").exists()
 
 
 def test_times_are_written_in_utc() -> None:

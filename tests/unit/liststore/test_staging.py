@@ -276,7 +276,10 @@ def test_a_whole_list_is_withdrawn_by_one_call(folder: ListFolder) -> None:
     assert (status["withdrawn"], status["live_version"], status["staged_version"]) == (True, 0, 0)
     with pytest.raises(ConfigError, match="no staged version"):
         promote(folder, "a", NOW)
-    load(folder, "a", entries(HASHES[:2]))
+    # What comes after it is not live by itself.
+    with pytest.raises(PolicyError, match="quarantined"):
+        load(folder, "a", entries(HASHES[:2]))
+    promote(folder, "a", NOW, accept="the source gave it again")
     assert describe_lists(folder)[0]["live"] == {"pdq": 2}
 
 

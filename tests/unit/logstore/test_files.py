@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.transparency.small_log import SmallLog
 from veilmatch.errors import ConfigError, EncodingError, TableError
-from veilmatch.logstore.audit_file import main, read_rows
+from veilmatch.logstore.audit_file import main, parse_moment, read_rows
 from veilmatch.logstore.state import load_note_signer, save_note_key
+from veilmatch.transparency.audits.bundle import Trust
 from veilmatch.transparency.key import SignatureType
 
 SEED = bytes(range(32))
@@ -70,10 +72,53 @@ def test_the_auditor_says_what_it_cannot_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "trust.json").write_bytes(b"{}")
+    (tmp_path / "empty.json").write_bytes(b"")
+    bundle, trust, empty = (str(tmp_path / name) for name in ("none", "trust.json", "empty.json"))
+    good = tmp_path / "good.json"
+    good.write_bytes(Trust(SmallLog().policy, (), 1, 1).to_bytes())
     for arguments in (
-        [str(tmp_path / "none"), "--trust", str(tmp_path / "trust.json")],
-        [str(tmp_path / "trust.json"), "--trust", str(tmp_path / "trust.json")],
+        [bundle, "--trust", trust],
+        [str(tmp_path), "--trust", str(good)],
+        [trust, "--trust", trust],
+        [trust, "--trust", empty],
+        [trust, "--trust", bundle],
+        [trust, "--trust", str(good), "--table", bundle],
+        [trust, "--trust", str(good), "--software", bundle],
+        [trust, "--trust", str(good), "--at", "tomorrow"],
+        [trust, "--trust", str(good), "--at", "9" * 20],
+        [trust],
+        ["--trust", str(good), "--strange"],
     ):
-        assert main(arguments) == 2
+        try:
+            code = main(arguments)
+        except SystemExit as exc:
+            code = int(str(exc.code))
+        assert code == 2
         lines = capsys.readouterr().err.splitlines()
         assert [line.split(":")[0] for line in lines] == ["error", "hint"]
+        assert all(len(line) > len("error: ") for line in lines)
+    for data in (b"", b"hello", b"{}", bytes(100), good.read_bytes()[:-3]):
+        (tmp_path / "bundle.json").write_bytes(data)
+        assert main([str(tmp_path / "bundle.json"), "--trust", str(good)]) == 1
+        assert "✗  1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("now", 7),
+        ("0", 0),
+        ("1795384640", 1_795_384_640),
+        ("2026-11-22", 1_795_305_600),
+        ("2026-11-22T21:57:20", 1_795_384_640),
+        ("2026-11-22T21:57:20Z", 1_795_384_640),
+    ],
+)
+def test_times_that_an_auditor_gives(text: str, seconds: int) -> None:
+    assert parse_moment(text, now_s=7) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1969-01-01", "2026-13-01", "١", "1e9", "9" * 13])
+def test_other_times_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_moment(text, now_s=7)

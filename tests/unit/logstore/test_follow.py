@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -156,6 +158,77 @@ def test_damage_is_not_remembered(tmp_path: Path) -> None:
     bundle.write_bytes(data[:-1] + b"?")
     assert kinds(house) == ["damage"]
     assert not (tmp_path / "memory" / "checkpoint").exists()
+
+
+def _monitor(house: House, folder: str, capfd: pytest.CaptureFixture[str], *more: str) -> Any:
+    """What the command finds, as its machine-readable line; and that the exit code fits."""
+    policy = house.top / "policy"
+    policy.write_bytes(house.policy.to_bytes())
+    memory = ["--memory", str(house.top / "memory")]
+    capfd.readouterr()
+    command = ["monitor", str(house.top / folder), "--policy", str(policy), *memory, *more]
+    code = run([*command, "--json"])
+    told = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert code == int(bool(told["findings"]))
+    return [one["kind"] for one in told["findings"]]
+
+
+@pytest.mark.attacks
+def test_the_command_tells_forks_rollbacks_freezes_and_parameters(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    house = House(tmp_path)
+    house.now_s = int(time.time())
+    house.log().append([release(1, 31)])
+    shutil.copytree(tmp_path / "log", tmp_path / "old")
+    assert _monitor(house, "log", capfd) == []
+    house.log().append([release(2, 5)])
+    assert _monitor(house, "log", capfd) == ["parameters"]
+    assert _monitor(house, "log", capfd) == []
+    assert _monitor(house, "old", capfd) == ["rollback"]
+    other = House(tmp_path / "evil")
+    other.now_s = house.now_s
+    other.log().append([envelope(100), envelope(101)])
+    assert _monitor(house, "evil/log", capfd) == ["fork"]
+    assert len(list((tmp_path / "memory" / "evidence").iterdir())) >= 2
+    assert _monitor(house, "log", capfd, "--also", str(tmp_path / "evil" / "log")) == ["fork"]
+    assert _monitor(house, "log", capfd) == []  # nothing false was remembered
+    house.now_s -= 2 * DAY_S
+    house.log().append([])
+    assert _monitor(house, "log", capfd) == ["freeze"]
+
+
+def test_a_watch_goes_on_when_the_line_is_down(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(tmp_path)
+    house.now_s = int(time.time())
+    house.log().append([envelope(0)])
+    policy = tmp_path / "policy"
+    policy.write_bytes(house.policy.to_bytes())
+    (tmp_path / "log").rename(tmp_path / "away")
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 2:
+            (tmp_path / "away").rename(tmp_path / "log")
+        if len(slept) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    (tmp_path / "log").mkdir()
+    code = run(["monitor", str(tmp_path / "log"), "--policy", str(policy), "--interval", "7"])
+    said = capfd.readouterr()
+    assert slept == [7, 7, 7, 7]
+    assert code not in (0, 1)
+    assert said.err.count("not seen this time") + said.out.count("not seen this time") == 2
+    assert (said.err + said.out).count("nothing found") == 2
+    shutil.rmtree(tmp_path / "log")
+    (tmp_path / "log").mkdir()
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    options = ["--policy", str(policy), "--interval", "1", "--max-age", "1"]
+    assert run(["monitor", str(tmp_path / "log"), *options]) == 3  # for longer than a freeze
 
 
 def test_the_command_tells_findings_and_its_exit_code(

@@ -25,7 +25,7 @@ from veilmatch.release.manifest import HashAlgorithm, Parameters
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import ReleaseSite
-from veilmatch.transparency.entries.bundle import Trust
+from veilmatch.transparency.audits.bundle import Trust
 from veilmatch.transparency.entries.entry import Statement, parse_statement
 from veilmatch.transparency.entries.envelope import Envelope, sign_payload
 

@@ -17,7 +17,7 @@ from tests.unit.pages.publication import DAY_S, NOW_S, Publication
 from veilmatch.errors import ConfigError
 from veilmatch.pages.app import create_pages, pages_routes
 from veilmatch.pages.library import PublicFolders
-from veilmatch.transparency.entries.audit import audit_bundle
+from veilmatch.transparency.audits.audit import audit_bundle
 from veilmatch.transparency.policy import parse_policy
 from veilmatch.transparency.proof import parse_log_proof, verify_log_proof
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gzip
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -181,3 +182,24 @@ def test_no_redirect_is_followed() -> None:
     with CyberTipline(TEST_HOST, Credentials("u", SecretBytes(b"w"))) as body:
         assert not body._client.follow_redirects
         assert body._client.timeout.read == 60.0
+
+
+def test_an_answer_longer_than_any_should_be_is_not_read_to_its_end() -> None:
+    read: list[int] = []
+
+    def endless() -> Iterator[bytes]:
+        while len(read) < 64:
+            read.append(1)
+            yield b" " * (1 << 20)
+
+    answer = _body(lambda _: httpx.Response(200, headers=LATIN, content=endless())).check_status()
+    assert (answer.action, answer.problem) == (Action.RETRY, "unreadable")
+    assert not answer.is_outcome_known
+    assert len(read) <= MAX_LEN // (1 << 20) + 1
+
+
+def test_a_compressed_answer_is_not_unpacked() -> None:
+    headers = {**LATIN, "Content-Encoding": "gzip"}
+    packed = gzip.compress(b"<reportResponse/>")
+    answer = _body(lambda _: httpx.Response(200, headers=headers, content=packed)).check_status()
+    assert answer.problem == "unreadable"

@@ -15,12 +15,12 @@ from tests.unit.service.conftest import Player, Running
 from veilmatch.access.gate.platforms import Platforms
 from veilmatch.access.gate.snapshot import revoke_device, suspend_account
 from veilmatch.access.gate.usage import Quotas
+from veilmatch.clock import system_clock
 from veilmatch.hazmat.signing import derive_key_id
 from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.privatelog.log import PrivateLog
 from veilmatch.service import problems
 from veilmatch.service.admission import HEAD_LEN, AdmissionLimits
-from veilmatch.service.app import system_clock
 from veilmatch.service.setup import health
 from veilmatch.store.crypter import load_crypter
 from veilmatch.store.database import Database

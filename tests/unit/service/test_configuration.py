@@ -14,6 +14,9 @@ from pydantic_core import PydanticUndefined
 from tests.docs.markdown import ROOT
 from tests.simulators.certificates import make_certificate
 from veilmatch.errors import ConfigError
+from veilmatch.review.decision import Scheme
+from veilmatch.review.exposure import ExposurePolicy
+from veilmatch.review.settings import ReviewPolicy
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.setup.configuration import (
     PREFIX,
@@ -33,7 +36,7 @@ def _shown(value: object) -> str:
         return "none"
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-    if value == "":
+    if value in ("", ()):
         return "empty"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
@@ -156,3 +159,47 @@ def test_tls_settings_that_do_not_go_together(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError):
             tls_options(*wrong[:3], require=wrong[3])
+
+
+def test_the_policy_of_review_comes_from_file_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_configuration(None, _NEEDED).review_policy() == ReviewPolicy()
+    file = tmp_path / "veilmatch.toml"
+    file.write_text(
+        'scheme = "industry"\nhash_sharing_agreement = true\ngolden_per_case = 2\n'
+        'appeal_days = 90\nexposure_budget = 50\nfeedback_reasons = ["north=7", "north=8"]\n'
+    )
+    monkeypatch.setenv(f"{PREFIX}CLAIM_S", "600")
+    monkeypatch.setenv(f"{PREFIX}EXPOSURE_BREAK_S", "1200")
+    made = load_configuration(file, _NEEDED)
+    assert made.review_policy() == ReviewPolicy(
+        claim_s=600,
+        scheme=Scheme.INDUSTRY,
+        golden_per_case=2,
+        appeal_s=90 * 86_400,
+        exposure=ExposurePolicy(budget=50, break_s=1200),
+    )
+    assert made.feedback_reason_ids() == {"north": ["7", "8"]}
+    monkeypatch.setenv(f"{PREFIX}FEEDBACK_REASONS", '["west=1"]')
+    assert load_configuration(file, _NEEDED).feedback_reason_ids() == {"west": ["1"]}
+    assert made.describe()["feedback_reasons"] == "north=7 north=8"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("claim_s", 59),
+        ("claim_s", 86_401),
+        ("scheme", "mine"),
+        ("golden_per_case", 6),
+        ("exposure_budget", 0),
+        ("exposure_spell_s", 0),
+        ("appeal_days", -1),
+        ("feedback_jurisdiction", "Germany"),
+    ],
+)
+def test_a_policy_out_of_its_range_is_named(setting: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=setting) as caught:
+        load_configuration(None, _NEEDED | {setting: value})
+    assert caught.value.setting == setting

@@ -60,7 +60,7 @@ def test_the_log_does_not_know_what_its_entries_say() -> None:
 
 def test_an_audit_needs_cryptography_alone() -> None:
     program = (
-        "import sys, veilmatch.transparency.entries.audit, veilmatch.transparency.entries.monitor;"
+        "import sys, veilmatch.transparency.audits.audit, veilmatch.transparency.entries.monitor;"
         "tops = {name.partition('.')[0] for name in sys.modules};"
         "print(sorted(tops & {'numpy', 'rfc8785', 'rbcl', 'flint', 'httpx', 'PIL', 'typer'}))"
     )

@@ -14,9 +14,21 @@ from typing import Any
 import pytest
 
 from veilmatch import errors
+from veilmatch.transparency.audits.audit import Outcome, audit_bundle
+from veilmatch.transparency.audits.bundle import parse_trust
+from veilmatch.transparency.audits.metadata_chain import (
+    require_jurisdictions,
+    require_meant,
+    require_threshold,
+    verify_root_chain,
+    verify_signatures,
+)
+from veilmatch.transparency.audits.metadata_form import (
+    parse_snapshot,
+    parse_targets,
+    parse_timestamp,
+)
 from veilmatch.transparency.checkpoint import parse_checkpoint
-from veilmatch.transparency.entries.audit import Outcome, audit_bundle
-from veilmatch.transparency.entries.bundle import parse_trust
 from veilmatch.transparency.entries.entry import parse_statement
 from veilmatch.transparency.entries.envelope import (
     PartyKey,
@@ -179,6 +191,27 @@ def run_audit(given: Values) -> Values:
     }
 
 
+def run_metadata(given: Values) -> Values:
+    """Checks 12 to 15 of an audit, without a bundle around them."""
+    least = given["min_jurisdictions"]
+    texts = [text.encode() for text in given["roots"]]
+    roots = verify_root_chain(texts, bytes.fromhex(given["pin"]), least)
+    timestamp = parse_timestamp(given["timestamp"].encode())
+    snapshot = parse_snapshot(given["snapshot"].encode())
+    targets = parse_targets(given["targets"].encode())
+    signed: tuple[str, ...] = ()
+    for file in (timestamp, snapshot, targets):
+        signed = require_threshold(roots[-1], file.kind, verify_signatures(file, roots))
+    require_meant(timestamp.meant, snapshot)
+    require_meant(snapshot.meant, targets)
+    require_jurisdictions(roots[-1], signed, least, "the targets are")
+    return {
+        "root": roots[-1].version,
+        "signed_by": sorted(roots[-1].providers[key_id].party for key_id in signed),
+        "files": sorted(targets.files),
+    }
+
+
 RUNNERS: dict[str, Callable[[Values], Values]] = {
     "note": run_note,
     "checkpoint": run_checkpoint,
@@ -188,6 +221,7 @@ RUNNERS: dict[str, Callable[[Values], Values]] = {
     "proof": run_proof,
     "witness": run_witness,
     "statement": run_statement,
+    "metadata": run_metadata,
     "envelope": run_envelope,
     "audit": run_audit,
 }

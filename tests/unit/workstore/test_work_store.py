@@ -241,7 +241,7 @@ def test_opening_twice_makes_one_case(house: House, world: World) -> None:
     (summary,) = house.cases().list_cases()
     assert summary.item_count == 5
     assert read_counters(house.database)["cases"] == 1
-    assert len(house.cases().read_items(summary.case_id)) == 5
+    assert len(house.cases().read_items(summary.case_id, house.now)) == 5
 
 
 def test_later_match_joins_the_case(house: House, world: World) -> None:
@@ -266,7 +266,7 @@ def test_unchanged_accounts_are_not_looked_at_again(house: House, world: World) 
 
 def test_unknown_case_is_named(house: House) -> None:
     with pytest.raises(ConfigError):
-        house.cases().read_items(bytes(16))
+        house.cases().read_items(bytes(16), house.now)
 
 
 def test_pending_count(house: House, world: World) -> None:

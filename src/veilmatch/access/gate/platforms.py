@@ -16,12 +16,13 @@ from veilmatch.access.gate.snapshot import move_gate
 from veilmatch.access.operators import clean_text
 from veilmatch.access.sessions import digest_of, new_token
 from veilmatch.access.tables import platform, platform_credential
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.store.database import Database
 
 ID_LEN = 16
 TOKEN_PREFIX = "vmp_"  # noqa: S105  a mark that leaked tokens are found by
-MAX_VALID_S = 400 * 86_400
+MAX_VALID_S = 400 * DAY_S
 _MAX_NAME_LEN = 64
 
 

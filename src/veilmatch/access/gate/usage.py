@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, delete, select
 
 from veilmatch.access.tables import account_usage
+from veilmatch.clock import DAY_S
 from veilmatch.store.database import Database
 from veilmatch.store.statements import insert
 
-DAY_S = 86_400
 _KEEP_DAYS = 7
 
 

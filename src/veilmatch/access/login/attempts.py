@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select, update
 
 from veilmatch.access.tables import login_attempt
+from veilmatch.clock import DAY_S
 from veilmatch.errors import LimitError
 from veilmatch.store.statements import insert
 from veilmatch.wire import length_prefixed
 
-_FORGET_S = 86_400
+_FORGET_S = DAY_S
 
 
 @dataclass(frozen=True)

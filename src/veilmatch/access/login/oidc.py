@@ -227,13 +227,16 @@ class OidcLogins:
     def _fetch(
         self, method: str, url: str, body: str = "", auth: httpx.BasicAuth | None = None
     ) -> Json:
-        headers = {"accept": "application/json"}
+        # Not compressed: a few bytes could become many.
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
         if body:
             headers["content-type"] = "application/x-www-form-urlencoded"
         try:
             with self._client.stream(
                 method, url, content=body or None, headers=headers, auth=auth
             ) as answer:
+                if answer.headers.get("content-encoding", "identity") != "identity":
+                    raise NetworkError("the issuer gave no valid answer")
                 data = bytearray()
                 for part in answer.iter_bytes():
                     data += part

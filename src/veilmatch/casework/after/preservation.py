@@ -26,6 +26,7 @@ from veilmatch.casework.tables import (
     review_case,
     review_item,
 )
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError, PolicyError
 from veilmatch.privatelog.log import LogEntry
 from veilmatch.reporting.tables import outbox_file
@@ -36,7 +37,6 @@ from veilmatch.transparency.entries.canonical import Json, JsonObject, build_jso
 from veilmatch.transparency.records.record import hash_record
 
 _TABLE, _COLUMN = "case_preservation", "manifest"
-_DAY_S = 86_400
 
 EraseFile = Callable[[bytes], None]
 """Deletes the sealed bytes of one file of the outbox, by its blob id."""
@@ -248,7 +248,7 @@ def sweep_files(desk: Desk, folder: Path) -> int:
         known = {f"{blob_id.hex()}.sealed" for blob_id in connection.execute(kept).scalars()}
     count = 0
     for path in sorted(folder.glob("*.sealed")):
-        if path.name not in known and path.stat().st_mtime < desk.clock() - _DAY_S:
+        if path.name not in known and path.stat().st_mtime < desk.clock() - DAY_S:
             path.unlink(missing_ok=True)
             count += 1
     return count

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, and_, exists, not_, or_, select, update
+from sqlalchemy import Connection, Row, and_, exists, not_, or_, select, update
 
 from veilmatch.actions.tables import action_delivery, action_message
-from veilmatch.casework.after.preservation import begin_preservation
+from veilmatch.casework.after.preservation import Keeping, begin_preservation, sweep_files
 from veilmatch.casework.history import NOBODY, Desk, hold_case, move
 from veilmatch.casework.tables import (
     case_action,
@@ -34,6 +36,20 @@ _PAGE = 200
 _Step = Callable[[Connection, bytes], bool]
 
 
+def describe_receipt(row: Row[Any]) -> JsonObject:
+    """Say what the log's entry of a receipt says; the export for auditors must say the same."""
+    return {
+        "body": row.body,
+        "step": row.step,
+        "effective": bool(row.is_effective),
+        "code": row.code,
+        "request": row.request_id,
+        "report": 0 if row.report_number is None else row.report_number,
+        "file": row.file_id or "",
+        "at": row.received_at,
+    }
+
+
 @dataclass
 class ProgressSummary:
     """What a run did."""
@@ -43,6 +59,8 @@ class ProgressSummary:
     acted: int = 0
     appealed: int = 0
     closed: int = 0
+    destroyed: int = 0
+    swept: int = 0
 
 
 class Progress:
@@ -89,16 +107,7 @@ class Progress:
             desk.log.hold(connection)
             rows = connection.execute(query).all()
             for row in rows:
-                detail: JsonObject = {
-                    "body": row.body,
-                    "step": row.step,
-                    "effective": bool(row.is_effective),
-                    "code": row.code,
-                    "request": row.request_id,
-                    "report": 0 if row.report_number is None else row.report_number,
-                    "file": row.file_id or "",
-                    "at": row.received_at,
-                }
+                detail = describe_receipt(row)
                 entry = LogEntry("report.receipt", NOBODY, row.report_key, detail)
                 place = desk.log.append(connection, entry)
                 connection.execute(
@@ -220,3 +229,22 @@ class Progress:
             return False
         move(connection, self._desk, loaded, loaded.case.close(), NOBODY)
         return True
+
+
+def advance_cases(desk: Desk, files: Path, *, destroys: bool) -> ProgressSummary:
+    """Move cases on, destroy what is due where that is wanted, sweep what no report names.
+
+    Args:
+        desk: Where the cases are.
+        files: Folder of the outbox's sealed files.
+        destroys: Destroy closed cases whose term is over.
+    """
+
+    def erase(blob_id: bytes) -> None:
+        (files / f"{blob_id.hex()}.sealed").unlink(missing_ok=True)
+
+    done = Progress(desk).run()
+    if destroys:
+        done.destroyed = Keeping(desk, erase).destroy_due()
+    done.swept = sweep_files(desk, files)
+    return done

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from veilmatch.casework import tables
+from veilmatch.casework.after.progress import describe_receipt
 from veilmatch.casework.history import NOBODY, Desk
 from veilmatch.numbers.export import Export, ExportedCase, ExportedRow
 from veilmatch.privatelog.tables import private_entry
@@ -99,16 +100,7 @@ def _receipts(connection: Connection) -> Iterator[ExportedRow]:
         .order_by(logged.c.log_place)
     )
     for row in connection.execute(query):
-        detail: JsonObject = {
-            "body": row.body,
-            "step": row.step,
-            "effective": bool(row.is_effective),
-            "code": row.code,
-            "request": row.request_id,
-            "report": 0 if row.report_number is None else row.report_number,
-            "file": row.file_id or "",
-            "at": row.received_at,
-        }
+        detail = describe_receipt(row)
         yield _row("case_receipt", row, "report.receipt", row.report_key, NOBODY, detail)
 
 

@@ -5,6 +5,7 @@ Spec: ``spec/65-review.md`` section 10.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
@@ -18,6 +19,7 @@ from veilmatch.privatelog.log import LogEntry, PrivateLog
 from veilmatch.privatelog.tables import private_entry
 from veilmatch.transparency.checkpoint import parse_checkpoint
 from veilmatch.transparency.entries.canonical import JsonObject
+from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject
 from veilmatch.transparency.key import NoteSigner
 from veilmatch.transparency.records.record import hash_record, parse_record
 
@@ -67,3 +69,21 @@ def publish_numbers(desk: Desk, signer: NoteSigner, period: Period) -> Published
             )
         )
     return Published(report, proofs)
+
+
+def head_name(size: int) -> str:
+    """Name the file of a head's statement: one for each size of the log."""
+    return f"head-{size:012}.json"
+
+
+def state_head(log: PrivateLog) -> tuple[Statement, int]:
+    """Sign the private log's head. Returns the statement for the public log, and the log's size."""
+    note = log.sign_head()
+    signed = parse_checkpoint(note.text)
+    subject = Subject("private log head", hashlib.sha256(note.to_bytes()).digest())
+    predicate: JsonObject = {
+        "origin": signed.origin,
+        "size": signed.size,
+        "root": signed.root.hex(),
+    }
+    return Statement(EntryKind.PRIVATE_HEAD, (subject,), predicate), signed.size

@@ -55,11 +55,20 @@ class Adder:
     def add_folder(self, path: Path, progress: Progress = quiet) -> AddReport:
         """Add every file in a folder and below; see ``Client.add_folder``."""
         self._session.releases.load()  # fails before anything is read
-        report, places, files = AddReport(), set[str](), list(walk_files(path))
+        files = list(walk_files(path))
+        report = self.add_files(files, progress)
+        self._drop_lost_refusals(path, {_file_place(file) for file, _ in files})
+        return report
+
+    def add_files(
+        self, files: Sequence[tuple[Path, str | None]], progress: Progress = quiet
+    ) -> AddReport:
+        """Add what ``walk_files`` yielded, and nothing else; see ``Client.add_files``."""
+        self._session.releases.load()
+        report = AddReport()
         for start in range(0, len(files), CHUNK):
             chunk = files[start : start + CHUNK]
             offers, unread = self._read_chunk(chunk)
-            places.update(_file_place(file) for file, _ in chunk)
             if unread:
                 with self._session.state.transaction():
                     for refusal in unread:
@@ -68,7 +77,6 @@ class Adder:
             chosen, twins = self._select(offers, report)
             self._commit(chosen, report, twins)
             progress(start + len(chunk), len(files))
-        self._drop_lost_refusals(path, places)
         return report
 
     def find_assets(self, path: Path) -> list[bytes]:

@@ -63,6 +63,9 @@ class _Hashed:
     gate: bool
     data: AssociatedData
 
+    def __repr__(self) -> str:
+        return "_Hashed(<private>)"
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from veilmatch.access.roles import Role
 from veilmatch.console.guard import Door, Visit, redirect
-from veilmatch.console.screens.case import read_case, show_case
+from veilmatch.console.screens.case import STEP_UP_TO_ACT_S, read_case, show_case
 from veilmatch.console.screens.queue import row_of
 from veilmatch.console.templating import show
 from veilmatch.errors import InputError
@@ -14,6 +14,7 @@ from veilmatch.review.decision import NOTE_LEN_MAX, AppealOutcome
 from veilmatch.review.states import CaseState
 
 APPEALS = "/review/appeals"
+_CASE = "/review/cases/{case_id}"  # where an appealed case is looked at
 LEADS = frozenset({Role.LEAD})
 _NOTICES = {"decided": "Your decision on the appeal is recorded."}
 
@@ -46,5 +47,5 @@ def decide_appeal(visit: Visit) -> Response:
 
 DOORS = [
     Door("GET", APPEALS, appeals_page, LEADS),
-    Door("POST", "/review/appeals/{case_id}/decide", decide_appeal, LEADS),
+    Door("POST", "/review/appeals/{case_id}/decide", decide_appeal, LEADS, STEP_UP_TO_ACT_S, _CASE),
 ]

@@ -358,10 +358,12 @@ def _sentence(text: str) -> str:
 
 
 _CASE = "/review/cases/{case_id}"
+# Who opened a case by a passkey has a whole spell of 45 minutes for it, and then some.
+STEP_UP_TO_OPEN_S, STEP_UP_TO_ACT_S = 900, 3900
 DOORS = [
-    Door("GET", _CASE, case_page, LOOKERS),
-    Door("POST", _CASE + "/groups/{group}/reveal", reveal, LOOKERS),
+    Door("GET", _CASE, case_page, LOOKERS, step_up_s=STEP_UP_TO_OPEN_S),
+    Door("POST", _CASE + "/groups/{group}/reveal", reveal, LOOKERS, STEP_UP_TO_ACT_S, _CASE),
     Door("POST", _CASE + "/groups/{group}/cover", cover, LOOKERS),
     Door("GET", _CASE + "/pictures/{number}/{step}", picture, LOOKERS),
-    Door("POST", _CASE + "/decide", decide, LOOKERS),
+    Door("POST", _CASE + "/decide", decide, LOOKERS, STEP_UP_TO_ACT_S, _CASE),
 ]

@@ -21,6 +21,8 @@ _FIRST_PAGES: tuple[tuple[Role, str], ...] = (
     (Role.LEAD, "/review/queue"),
     (Role.REPORTER, "/review/reports"),
     (Role.AUDITOR, "/review/figures"),
+    (Role.OPERATOR, "/review/deliveries"),
+    (Role.ADMIN, "/review/deliveries"),
 )
 
 

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from veilmatch.access.roles import Role
 from veilmatch.casework.measures.figures import Figures
+from veilmatch.clock import DAY_S
 from veilmatch.console.forms.preferences import read_form
 from veilmatch.console.guard import Door, Visit, redirect
 from veilmatch.console.plots import Bar, draw_bars
@@ -13,8 +14,7 @@ from veilmatch.console.screens.queue import LOOKERS
 from veilmatch.console.templating import format_share, format_span, plural, show
 from veilmatch.console.times import count_spans, read_times
 
-_DAY_S = 86_400
-WINDOW_S = 30 * _DAY_S
+WINDOW_S = 30 * DAY_S
 _OVERSEERS = frozenset({Role.LEAD, Role.AUDITOR})
 _BLURS = ((12, "weak"), (24, "middle"), (40, "strong"))
 _LADDERS = (
@@ -72,7 +72,7 @@ def figures_page(visit: Visit) -> Response:
     return show(
         visit,
         "figures.html",
-        days=WINDOW_S // _DAY_S,
+        days=WINDOW_S // DAY_S,
         headline=headline,
         plots=plots,
         own=own,

@@ -89,6 +89,7 @@ def queue_page(visit: Visit) -> Response:
         ],
         may_review=Role.REVIEWER in visit.person.roles,
         may_lead=Role.LEAD in visit.person.roles,
+        has_passkeys=visit.services.passkeys is not None,
         notice=_NOTICES.get(visit.query.get("done", ""), ""),
     )
 

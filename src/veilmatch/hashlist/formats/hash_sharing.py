@@ -138,7 +138,11 @@ class _PageHandler:
 
 
 def _refuse_doctype(*_: object) -> NoReturn:
-    raise EncodingError("the page has a DOCTYPE, which is not allowed", field="doctype")
+    raise EncodingError(
+        "the page has a DOCTYPE, which is not allowed",
+        field="doctype",
+        hint="no page of the service has one: find out where the file comes from",
+    )
 
 
 def parse_hash_sharing_page(chunks: Chunks, on_next: Callable[[str], None]) -> Iterator[Item]:

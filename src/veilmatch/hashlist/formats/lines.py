@@ -40,7 +40,11 @@ def split_lines(chunks: Chunks) -> Iterator[bytes]:
         else:
             rest += last
         if len(rest) > MAX_LINE_LEN:
-            raise EncodingError("a line is longer than 1 MiB", field="line")
+            raise EncodingError(
+                "a line is longer than 1 MiB",
+                field="line",
+                hint="the file may be of another form; --format says which it is",
+            )
     if rest:
         yield rest
 
@@ -62,4 +66,8 @@ def split_text_lines(chunks: Chunks) -> Iterator[str]:
         try:
             yield line.decode("utf-8")
         except UnicodeDecodeError as exc:
-            raise EncodingError(f"line {number} is not UTF-8", field="line") from exc
+            raise EncodingError(
+                f"line {number} is not UTF-8",
+                field="line",
+                hint="unpack the file if it is packed, and convert it to UTF-8",
+            ) from exc

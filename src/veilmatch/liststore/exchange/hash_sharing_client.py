@@ -161,6 +161,9 @@ class HashSharingClient:
             if response.status_code in _RETRIED:
                 return False
             _check_status(response.status_code, 200)
+            if response.headers.get("content-encoding", "identity") != "identity":
+                # We ask for none; a few compressed bytes could become many.
+                raise NetworkError("the service's page is compressed, which was not asked for")
             try:
                 handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_MODE)
                 with os.fdopen(handle, "wb") as out:
@@ -199,7 +202,7 @@ class HashSharingClient:
                 limit *= 2
         raise NetworkError(
             "the service could not be reached or is out of order",
-            hint="run the command again; what was read is kept",
+            hint="run the command again; it goes on where it was",
         )
 
 

@@ -54,9 +54,16 @@ class Outbox:
             ConfigError: It is not complete.
         """
         if not feedback.member or not feedback.entry_id or not is_matchable(feedback.kind):
-            raise ConfigError("feedback names a member, an entry and a kind of hash")
+            raise ConfigError(
+                "feedback names a member, an entry and a kind of hash",
+                hint="give --member and --entry as the source has them, and --kind, as pdq",
+            )
         if feedback.verdict not in (AFFIRMATIVE, NEGATIVE):
-            raise ConfigError("feedback is affirmative or negative", setting="verdict")
+            raise ConfigError(
+                "feedback is affirmative or negative",
+                setting="verdict",
+                hint="say --verdict affirmative or --verdict negative",
+            )
         if (feedback.verdict == NEGATIVE) != bool(feedback.reasons):
             raise ConfigError(
                 "negative feedback needs the source's reason ids, affirmative has none",

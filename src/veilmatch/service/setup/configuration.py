@@ -6,9 +6,9 @@ Every setting stands in ``docs/reference/settings.md``; a test compares names an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -23,6 +23,9 @@ from veilmatch.access.gate.usage import Quotas
 from veilmatch.access.login.sites import OidcSettings, PasskeySite
 from veilmatch.errors import ConfigError
 from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
+from veilmatch.review.decision import Scheme
+from veilmatch.review.exposure import ExposurePolicy
+from veilmatch.review.settings import ReviewPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.service.admission import AdmissionLimits
 from veilmatch.service.settings import ServiceSettings
@@ -83,11 +86,36 @@ class ServeConfiguration(BaseSettings):
     mark_age_days: Annotated[int, Field(ge=1, le=36_500)] = 400
     batch_count: Annotated[int, Field(ge=1, le=1 << 20)] = 1000
 
+    review_every_s: _Seconds = 60
+    review_destroy: bool = False
+    head_every_s: _Seconds = 86_400
+    head_log_key: Path | None = None
+    head_key: Path | None = None
+    heads: Path | None = None
+    feedback_every_s: _Seconds = 3600
+    feedback_lists: Path | None = None
+    feedback_reasons: tuple[str, ...] = ()
+    feedback_jurisdiction: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "US"
+
+    appeal_days: Annotated[int, Field(ge=0, le=36_500)] = 180
+    claim_s: Annotated[int, Field(ge=60, le=86_400)] = 1800
+    scheme: Literal["plain", "industry", "uk"] = "plain"
+    golden_per_case: Annotated[int, Field(ge=0, le=5)] = 0
+    exposure_budget: Annotated[int, Field(ge=1, le=1 << 30)] = 200
+    exposure_window_s: Annotated[int, Field(ge=1, le=_YEAR_S)] = 86_400
+    exposure_spell_s: Annotated[int, Field(ge=1, le=_YEAR_S)] = 2700
+    exposure_break_s: Annotated[int, Field(ge=1, le=_YEAR_S)] = 900
+    hash_sharing_agreement: bool = False
+
     pages: bool = False
     log: Path | None = None
     log_policy: Path | None = None
 
+    numbers: Path | None = None
+    numbers_log_keys: tuple[str, ...] = ()
+
     administration: bool = False
+    administration_step_up: bool = True
     console: bool = False
     console_profile: Path | None = None
     console_step_up: bool = False
@@ -140,6 +168,35 @@ class ServeConfiguration(BaseSettings):
         """Return what an account may use."""
         return Quotas(self.bytes_per_day, self.deletions_per_day)
 
+    def review_policy(self) -> ReviewPolicy:
+        """Return what holds for everybody who reviews.
+
+        Raises:
+            ConfigError: A scheme that needs the hash-sharing agreement, without it.
+        """
+        if self.scheme == Scheme.INDUSTRY.value and not self.hash_sharing_agreement:
+            raise ConfigError(
+                "the industry scheme is for parties to the hash-sharing agreement",
+                setting="scheme",
+                hint="set hash_sharing_agreement, if you are",
+            )
+        return ReviewPolicy(
+            claim_s=self.claim_s,
+            scheme=Scheme(self.scheme),
+            golden_per_case=self.golden_per_case,
+            appeal_s=self.appeal_days * 86_400,
+            exposure=ExposurePolicy(
+                self.exposure_budget,
+                self.exposure_window_s,
+                self.exposure_spell_s,
+                self.exposure_break_s,
+            ),
+        )
+
+    def feedback_reason_ids(self) -> dict[str, list[str]]:
+        """Return the reason ids of each list's source. Raises ConfigError."""
+        return parse_reasons(self.feedback_reasons, "feedback_reasons")
+
     def passkey_site(self) -> PasskeySite | None:
         """Return the site that passkeys are bound to; None without an ``origin``."""
         if not self.origin:
@@ -176,7 +233,24 @@ class ServeConfiguration(BaseSettings):
         return {name: _describe(getattr(self, name)) for name in sorted(type(self).model_fields)}
 
 
+def parse_reasons(said: Iterable[str], setting: str) -> dict[str, list[str]]:
+    """Parse reason ids, each ``LIST=ID``.
+
+    Raises:
+        ConfigError: One is not of that form.
+    """
+    reasons: dict[str, list[str]] = {}
+    for one in said:
+        list_id, mark, reason_id = one.partition("=")
+        if not (list_id and mark and reason_id):
+            raise ConfigError("a reason is LIST=ID", setting=setting)
+        reasons.setdefault(list_id, []).append(reason_id)
+    return reasons
+
+
 def _describe(value: object) -> Any:
+    if isinstance(value, tuple):
+        return " ".join(value)
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else ""
     return str(value) if isinstance(value, Path) else value

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from sqlalchemy import select, text
 from starlette.requests import Request
@@ -15,6 +17,9 @@ from veilmatch.service import problems
 from veilmatch.store.database import Database
 
 _ASK_EVERY_S = 1.0
+_MIN_ROOM_LEN = 1 << 20  # with less than that, the next group or the one after fails
+RECENTLY_S = 10.0
+"""After a group that was not stored, the service is not ready for so long, or until one is."""
 
 
 class Health:
@@ -23,10 +28,19 @@ class Health:
     Args:
         database: The store's database.
         timer: Seconds that only grow.
+        folder: Where segments go; without room there, nothing can be taken.
+        has_failed: Says whether a group was not stored within the last so many seconds.
     """
 
-    def __init__(self, database: Database, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        timer: Callable[[], float] = time.monotonic,
+        folder: Path | None = None,
+        has_failed: Callable[[float], bool] = lambda within_s: False,
+    ) -> None:
         self._database, self._timer = database, timer
+        self._folder, self._has_failed = folder, has_failed
         self._asked_at, self._is_ready = float("-inf"), False
         self._lock = asyncio.Lock()
 
@@ -40,7 +54,7 @@ class Health:
             if self._timer() - self._asked_at >= _ASK_EVERY_S:
                 self._is_ready = await asyncio.to_thread(self._ask)
                 self._asked_at = self._timer()
-        if self._is_ready:
+        if self._is_ready and not self._has_failed(RECENTLY_S):
             return PlainTextResponse("ready\n")
         return problems.answer(problems.UNAVAILABLE)
 
@@ -48,6 +62,6 @@ class Health:
         try:
             with self._database.transaction() as connection:
                 connection.execute(select(text("1")))
-        except UnavailableError:
+            return self._folder is None or shutil.disk_usage(self._folder).free >= _MIN_ROOM_LEN
+        except (UnavailableError, OSError):
             return False
-        return True

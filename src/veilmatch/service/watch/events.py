@@ -25,6 +25,8 @@ ROUTES = frozenset(
         "/v1/accounts",
         "/admin/v1",
         "/review",
+        "/appeal",
+        "/numbers",
         "/transparency",
         "/healthz",
         "/readyz",
@@ -32,6 +34,8 @@ ROUTES = frozenset(
     }
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "other"})
+TIMERS = frozenset({"seal", "upload", "delays", "collect", "upkeep", "review"})
+TIMED_STEPS = frozenset({"advance", "head", "feedback"})
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 _PLACE = re.compile(r"[a-z_0-9]{1,40}\.py:[0-9]{1,5}")
 _CLASS = re.compile(r"[A-Z][A-Za-z]{1,39}(?:Error|Exception|Interrupt|Exit|Warning|Timeout)?")
@@ -58,8 +62,14 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
     "request": _REQUEST,
     "request refused": _REQUEST,
     "server message": {"level": _one_of(LEVELS)} | _FAULT,
-    "upkeep failed": _FAULT,
-    "upkeep works again": {},
+    "timer failed": {"timer": _one_of(TIMERS)} | _FAULT,
+    "timer works again": {"timer": _one_of(TIMERS)},
+    "review timer failed": {"step": _one_of(TIMED_STEPS)} | _FAULT,
+    "review timer works again": {"step": _one_of(TIMED_STEPS)},
+    "retention alarm": {"age_s": _number, "segments": _number, "vouchers": _number},
+    "retention alarm over": {},
+    "segments held": {"segments": _number},
+    "vouchers expired": {"vouchers": _number},
     "dropped": {"fields": _number},
 }
 """Every event that may be logged, and what its fields may hold."""

@@ -18,10 +18,20 @@ from prometheus_client import (
 from prometheus_client.exposition import start_http_server
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from veilmatch.service.watch.events import METHODS, ROUTES, Events
+from veilmatch.intakestore.retention import Backlog
+from veilmatch.service.watch.events import METHODS, ROUTES, TIMERS, Events
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+_BACKLOG = {
+    "waiting_vouchers": "Vouchers in segments that wait to be matched.",
+    "waiting_segments": "Segments that wait to be matched.",
+    "held_segments": "Segments that an operator must look at.",
+    "oldest_waiting_seconds": "Age of the oldest segment that waits; 0 if none does.",
+    "retention_alarm": "1 while something waits longer than alarm_age_s.",
+}
 
 
 class Metrics:
@@ -57,13 +67,37 @@ class Metrics:
         self.in_flight = Gauge(
             "veilmatch_in_flight_bytes", "Bytes of bodies held in memory.", registry=self.registry
         )
-        self.upkeep_failures = Counter(
-            "veilmatch_upkeep_failures",
-            "Rounds of upkeep that failed.",
+        self.timer_rounds_failed = Counter(
+            "veilmatch_timer_failures",
+            "Rounds of what runs by the clock that failed; they are tried again.",
+            ["timer"],
+            registry=self.registry,
+        )
+        for name in sorted(TIMERS):  # zero is shown too, so that a rule sees the first failure
+            self.timer_rounds_failed.labels(name)
+        self.expired_vouchers = Counter(
+            "veilmatch_expired_vouchers",
+            "Vouchers destroyed unmatched, because they waited longer than hard_age_s.",
+            registry=self.registry,
+        )
+        self._backlog = {
+            name: Gauge(f"veilmatch_{name}", words, registry=self.registry)
+            for name, words in _BACKLOG.items()
+        }
+        self.timer_failures = Counter(
+            "veilmatch_review_timer_failures",
+            "Runs of what casework does by the clock that failed, by this process.",
+            ["step"],
+            registry=self.registry,
+        )
+        self.timer_done = Gauge(
+            "veilmatch_review_timer_done_timestamp_seconds",
+            "When the step was last done by any process, seconds since 1970.",
+            ["step"],
             registry=self.registry,
         )
         self._children: dict[tuple[str, str, int], Any] = {}
-        self._histograms = {route: self._seconds.labels(route) for route in ROUTES}
+        self._histograms = {route: self._seconds.labels(route) for route in sorted(ROUTES)}
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer."""
@@ -82,6 +116,14 @@ class Metrics:
         """Count deletions that were acknowledged."""
         self._deletions.inc(count)
 
+    def show_backlog(self, waiting: Backlog, *, is_alarm: bool) -> None:
+        """Show what waits to be matched, and whether it waits too long."""
+        self._backlog["waiting_vouchers"].set(waiting.vouchers)
+        self._backlog["waiting_segments"].set(waiting.segments)
+        self._backlog["held_segments"].set(waiting.held)
+        self._backlog["oldest_waiting_seconds"].set(waiting.oldest_age_s)
+        self._backlog["retention_alarm"].set(int(is_alarm))
+
     def to_bytes(self) -> bytes:
         """Return the text form."""
         return generate_latest(self.registry)
@@ -92,11 +134,22 @@ class Metrics:
         return server
 
 
+_WITH_MORE = (
+    "/v1/releases",
+    "/v1/accounts",
+    "/admin/v1",
+    "/review",
+    "/appeal",
+    "/numbers",
+    "/transparency",
+)
+
+
 def route_of(path: str) -> str:
     """Return the listed route that a path belongs to: never the path itself."""
     if path in ROUTES:
         return path
-    for route in ("/v1/releases", "/v1/accounts", "/admin/v1", "/review", "/transparency"):
+    for route in _WITH_MORE:
         if path.startswith(route + "/"):
             return route
     return "other"

@@ -64,6 +64,22 @@ def parse_json(data: bytes, what: str) -> JsonObject:
     return value
 
 
+def take_json(data: bytes, what: str) -> JsonObject:
+    """Read an object of the same values in whatever spelling; the caller asks for one.
+
+    Raises:
+        EncodingError: Not JSON, not an object, a name twice, a null or a fraction, too deep.
+    """
+    try:
+        value = _load(data)
+        _check(value, 0)
+    except EncodingError as error:
+        raise EncodingError(f"{what}: {error}", field=what) from None
+    except (ValueError, RecursionError):
+        raise EncodingError(f"{what}: not JSON", field=what) from None
+    return value
+
+
 def _load(data: bytes) -> JsonObject:
     value = json.loads(
         data.decode(),

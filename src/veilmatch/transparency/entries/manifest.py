@@ -82,7 +82,7 @@ def summarise_manifest(data: bytes) -> ManifestSummary:
 
     Source: spec/80-transparency.md rule B-4.
     """
-    value = _load(data)
+    value = load_manifest(data)
     fields = Fields(value, "manifest")
     facts: JsonObject = {
         "epoch": fields.count("epoch"),
@@ -103,7 +103,8 @@ def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _load(data: bytes) -> dict[str, Any]:
+def load_manifest(data: bytes) -> dict[str, Any]:
+    """Read a manifest's object, fractions as the strings that stand there. Raises EncodingError."""
     if len(data) > MANIFEST_LEN_MAX:
         raise EncodingError("the manifest is too long", field="manifest")
     try:

@@ -246,7 +246,7 @@ def find_changes(statements: Mapping[int, Statement]) -> list[Finding]:
     1. Epochs of releases rise by one or more, and each names its predecessor.
     2. Parameters of releases, and of parameter entries, are the ones before.
     3. What a release was made from was logged before it.
-    4. New root keys and revocations are shown always.
+    4. New root keys and revocations are shown always; the first root, of version 1, is no news.
 
     Args:
         statements: Place in the log to statement, from ``read_statements``.
@@ -260,6 +260,7 @@ def find_changes(statements: Mapping[int, Statement]) -> list[Finding]:
     logged: set[str] = set()
     parameters: dict[str, Json] = {}
     release: dict[str, Json] = {}
+    roots = 0
     for index in sorted(statements):
         statement = statements[index]
         predicate = statement.predicate
@@ -271,8 +272,10 @@ def find_changes(statements: Mapping[int, Statement]) -> list[Finding]:
             findings += _compare_parameters(index, parameters, predicate["parameters"])  # 2.
             parameters = predicate["parameters"]
         if statement.kind is EntryKind.TUF_ROOT:  # 4.
-            text = f"root keys: version {predicate['version']}"
-            findings.append(Finding(FindingKind.KEYS, text, index))
+            if roots or predicate["version"] != 1:
+                text = f"root keys: version {predicate['version']}"
+                findings.append(Finding(FindingKind.KEYS, text, index))
+            roots += 1
         if statement.kind is EntryKind.REVOCATION:  # 4.
             text = f"revoked: a {predicate['revoked']}: {predicate['reason']}"
             findings.append(Finding(FindingKind.REVOCATION, text, index))

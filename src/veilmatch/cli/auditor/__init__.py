@@ -1,0 +1,1 @@
+"""The log, its witnesses and monitor, audits, and the public pages."""

@@ -1,0 +1,1 @@
+"""What runs beside pictures: the client, hosts that play it, hashing, painted pictures."""

@@ -1,0 +1,1 @@
+"""What an operator runs: the service, the worker, accounts, webhooks, the store."""

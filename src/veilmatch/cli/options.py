@@ -1,0 +1,28 @@
+"""Options that several commands have, in the same words; this module loads nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
+Data = Annotated[Path, typer.Option(help="Folder of the service's store.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="VEILMATCH_DATABASE",
+        help="URL of a PostgreSQL server (postgresql://…); without it a file in --data.",
+    ),
+]
+EngineText = Annotated[
+    str | None,
+    typer.Option("--engine", help="Run on local[:N], dask[:N], ray[:N] or a cluster's address."),
+]
+RunData = Annotated[
+    Path,
+    typer.Option("--run-data", help="Folder of unfinished runs on an engine, kept private."),
+]
+RUN_DATA = Path("veilmatch-runs")

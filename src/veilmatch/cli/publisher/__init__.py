@@ -1,0 +1,1 @@
+"""What a publisher runs: taking in lists, building, calibrating, publishing."""

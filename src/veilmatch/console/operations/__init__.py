@@ -1,0 +1,1 @@
+"""Pages for who keeps the service running; no case, no account and no picture is on them."""
