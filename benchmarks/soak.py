@@ -134,7 +134,7 @@ def _programs(folder: Path) -> Iterator[tuple[Service, Program, Published, str]]
         release = world.publish(Parameters(min_shares=31))
         load_crypter(data / "store.key")
         options = ("--database", url, "--segment-age", "2", "--min-delay", "0")
-        common = ["--data", data, "--site", world.site, "--database", url]
+        common: list[str | Path] = ["--data", data, "--site", world.site, "--database", url]
         work: list[str | Path] = [
             *PROGRAM,
             "work",
