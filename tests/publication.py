@@ -17,7 +17,7 @@ from veilmatch.hashlist.tuf_signer import ProviderSigner
 from veilmatch.hazmat.signing import SigningKey
 from veilmatch.logstore.statements import build_release_statement
 from veilmatch.release.logged import log_folder_name, read_hash_tiles
-from veilmatch.release.manifest import Manifest
+from veilmatch.release.manifest import MANIFEST, SHARDS, Manifest
 from veilmatch.release.metadata_chain import MetadataFiles
 from veilmatch.release.publish import BuiltRelease
 from veilmatch.release.shards import build_shard_list, cut_shards
@@ -29,14 +29,7 @@ from veilmatch.release.signed_metadata import (
     derive_signer,
     sign_metadata,
 )
-from veilmatch.release.trusted_release import (
-    MANIFEST,
-    PROOF,
-    RELEASE_FILES,
-    SHARDS,
-    STATEMENT,
-    ReleaseFiles,
-)
+from veilmatch.release.trusted_release import PROOF, RELEASE_FILES, STATEMENT, ReleaseFiles
 from veilmatch.secret import SecretBytes
 from veilmatch.transparency.checkpoint import Checkpoint
 from veilmatch.transparency.entries.entry import EntryKind, Statement, Subject

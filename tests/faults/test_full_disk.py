@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -147,6 +148,7 @@ def test_a_full_disk_of_the_database_server(
     plan = make_plan(world, 3)
     expected = run_undisturbed(world, plan, tmp_path / "calm")
     with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)  # the place it is mounted on
         disk = stack.enter_context(small_disk(folder, 160 << 20))
         url = postgres.start(folder, is_synced=False)
         stack.callback(postgres.stop, folder)

@@ -15,12 +15,15 @@ from tests.unit.transparency.entries.samples import AT, CENTRE, HOTLINE, make_st
 from tests.unit.transparency.small_log import SmallLog
 from veilmatch.client.fetching.accepted import Accepted
 from veilmatch.client.policy_file import policy_to_bytes
+from veilmatch.hashlist.formats.signed_list import parse_signed_entries
 from veilmatch.hashlist.hash_list import parse_hash_list, sign_hash_list
 from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.signing import SigningKey
-from veilmatch.release.manifest import HashAlgorithm, Parameters
+from veilmatch.liststore.staged_set import keep_header
+from veilmatch.release.calibration import Claim, Counts, calibrate
+from veilmatch.release.manifest import MANIFEST, SHARDS, HashAlgorithm, Parameters
 from veilmatch.release.publish import BuiltRelease, ReleaseRequest, build_release
-from veilmatch.release.trusted_release import MANIFEST, SHARDS, STATEMENT, TrustPolicy
+from veilmatch.release.trusted_release import STATEMENT, TrustPolicy
 from veilmatch.secret import SecretBytes
 from veilmatch.site.release_site import Current
 from veilmatch.transparency.audits.bundle import Bundle, LoggedEnvelope, Trust
@@ -28,7 +31,7 @@ from veilmatch.transparency.entries.entry import EntryKind
 from veilmatch.transparency.entries.envelope import sign_payload
 from veilmatch.transparency.tiles import Tile
 from veilmatch.transparency.witness import AddCheckpoint
-from veilmatch.wire import parse_json, to_canonical_json
+from veilmatch.wire import Json, parse_json, to_canonical_json
 
 PICTURE_HASH = "ab" * 32
 KEY = SigningKey(SecretBytes(bytes(range(32))))
@@ -199,6 +202,25 @@ def signed_files() -> dict[str, bytes]:
     }
 
 
+def attested() -> bytes:
+    """What a version keeps of a signed list's header."""
+    headers: list[Json] = []
+    for _ in parse_signed_entries([files().signed_list], provider=PROVIDER, seen=headers.append):
+        pass
+    return to_canonical_json(keep_header(headers[0]))
+
+
+CALIBRATION = to_canonical_json(
+    calibrate(
+        bytes(32),
+        Counts(2_000_000, 2, 1_900_000, 1),
+        tested=4,
+        probes=1,
+        effective_bits=30.5,
+        claim=Claim(),
+        min_shares=31,
+    ).to_json()
+)
 PROVIDER_FILE = to_canonical_json(PROVIDER.to_json())
 KEY_FILE = to_canonical_json(
     {"format": "veilmatch-provider-key-v1", **PROVIDER.to_json(), "seed": bytes(range(32)).hex()}

@@ -24,6 +24,8 @@ from veilmatch.hashlist.hygiene import CategoryRule, find_refusal, find_state
 from veilmatch.hashlist.provider import parse_provider
 from veilmatch.hsm.uri import parse_pkcs11_uri
 from veilmatch.hsm.wrapping import parse_sealed_header
+from veilmatch.liststore.staged_set import parse_attested
+from veilmatch.release.calibration import parse_calibration
 from veilmatch.release.logged import read_statement
 from veilmatch.release.manifest import parse_manifest
 from veilmatch.release.metadata_chain import take_signed_files
@@ -221,6 +223,16 @@ def _accepted(data: bytes) -> None:
         raise EncodingError(str(exc)) from None
 
 
+def _calibration(data: bytes) -> None:
+    """Read and check, as a client does with a manifest; the numbers are anybody's."""
+    calibration = parse_calibration(parse_json(data, "calibration"))
+    calibration.verify(probes=1, min_shares=31)
+
+
+def _attested(data: bytes) -> None:
+    parse_attested("list", parse_json(data, "attested"))
+
+
 def _releases() -> list[Target]:
     made = seeds.signed_files()
     return [
@@ -242,6 +254,7 @@ def _releases() -> list[Target]:
             lambda data: read_statement(made["manifest"], data),
             (made["statement"],),
         ),
+        Target("calibration", _calibration, (seeds.CALIBRATION,)),
     ]
 
 
@@ -264,6 +277,7 @@ def _lists() -> list[Target]:
             _drain(lambda data: parse_signed_entries([data], provider=seeds.PROVIDER)),
             (signed,),
         ),
+        Target("attested list", _attested, (seeds.attested(),)),
     ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 
 import pytest
 
+from tests.docs.markdown import ROOT
 from tests.fuzz import engine
 from tests.fuzz.engine import HEADER, FoundError, Target, run
 from tests.fuzz.targets import all_targets
@@ -39,6 +41,15 @@ def test_every_list_format_has_a_target() -> None:
     assert {f"list: {name}" for name in format_names()} <= names
     assert len(names) == len(TARGETS)
     assert HEADER.split()[0] == "target"
+
+
+def test_the_page_says_what_was_run_of_every_target() -> None:
+    page = (ROOT / "docs" / "reference" / "fuzzing.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| ([\d,]+) \| ([\d,]+) \| (\d+) \|$", page, re.MULTILINE)
+    assert [name for name, *_ in rows] == [target.name for target in TARGETS]
+    for name, corpus, runs, seconds in rows:
+        assert 0 < int(corpus.replace(",", "")) < int(runs.replace(",", "")), name
+        assert int(seconds) > 0, name
 
 
 def test_a_root_that_names_a_key_it_does_not_hold() -> None:

@@ -38,7 +38,7 @@ def print_json(value: dict[str, Any]) -> None:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress(*, is_quiet: bool = False) -> Iterator[Progress]:
     """Show progress on stderr while something takes longer than a second.
 
     For a machine (``VEILMATCH_PROGRESS=json``) one line a second for each task that moved.
@@ -49,6 +49,9 @@ def progress() -> Iterator[Progress]:
     form = os.environ.get("VEILMATCH_PROGRESS") or "bars"
     if form not in ("bars", "json"):
         raise ConfigError("VEILMATCH_PROGRESS is bars or json", setting="VEILMATCH_PROGRESS")
+    if is_quiet:  # log lines take its place
+        yield Progress(disable=True)
+        return
     if form == "json":
         with _progress_lines() as counted:
             yield counted

@@ -34,6 +34,20 @@ RunData = Annotated[
     typer.Option("--run-data", help="Folder of unfinished runs on an engine, kept private."),
 ]
 RUN_DATA = Path("veilmatch-runs")
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port",
+        envvar="VEILMATCH_METRICS_PORT",
+        min=0,
+        max=65_535,
+        help="Loopback port of /metrics; 0 picks a free one; without it none are served.",
+    ),
+]
+LogLines = Annotated[
+    bool,
+    typer.Option("--log", help="Write log lines (JSON) on standard error instead of bars."),
+]
 CorpusPaths = Annotated[
     list[Path] | None, typer.Option("--corpus", help="Harmless pictures, or a saved corpus.")
 ]

@@ -22,10 +22,9 @@ def asked_to_stop() -> Iterator[threading.Event]:
         yield stop
         return
 
-    def note(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
+    def note(_number: int, _frame: FrameType | None) -> None:
         stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = {number: signal.signal(number, note) for number in _SIGNALS}
     try:

@@ -33,12 +33,10 @@ from veilmatch.errors import (
     VerificationError,
 )
 from veilmatch.release.logged import build_growth_proof, log_folder_name
-from veilmatch.release.manifest import Manifest, parse_manifest
+from veilmatch.release.manifest import FILE_LEN_MAX, MANIFEST, Manifest, parse_manifest
 from veilmatch.release.metadata_chain import MetadataFiles, verify_metadata
 from veilmatch.release.signed_metadata import metadata_version
 from veilmatch.release.trusted_release import (
-    FILE_LEN_MAX,
-    MANIFEST,
     RELEASE_FILES,
     AnnouncedRelease,
     ReleaseFiles,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
 from veilmatch.clock import DAY_S
 from veilmatch.errors import StoreError
@@ -36,12 +36,18 @@ class Backlog:
         vouchers: Vouchers they were sealed with.
         held: Segments that an operator must look at.
         oldest_age_s: Age of the oldest, in seconds; 0 if nothing waits.
+        open: Segments that still take vouchers.
+        leased: Segments that a worker has now.
+        attempts: The most often that one of those which wait was leased.
     """
 
     segments: int
     vouchers: int
     held: int
     oldest_age_s: int
+    open: int = 0
+    leased: int = 0
+    attempts: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,16 +63,24 @@ class Collected:
 def read_backlog(database: Database, now: int) -> Backlog:
     """Read what waits. Raises StoreError."""
     segment = schema.segment.c
+
+    def how_many(which: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((which, 1), else_=0)), 0)
+
     query = select(
         func.count(),
         func.coalesce(func.sum(segment.voucher_count), 0),
         func.min(segment.opened_at),
+        how_many(segment.state == "held"),
+        how_many(segment.state == "open"),
+        how_many(segment.lease_expires_at > now),
+        func.coalesce(func.max(case((segment.state == "sealed", segment.attempts), else_=0)), 0),
     ).where(segment.state != "done")
-    held = select(func.count()).where(segment.state == "held")
     with database.transaction() as connection:
-        count, vouchers, oldest = connection.execute(query).one()
-        held_count = connection.execute(held).scalar_one()
-    return Backlog(count, int(vouchers), held_count, max(0, now - oldest) if count else 0)
+        count, vouchers, oldest, *more = connection.execute(query).one()
+    held, still_open, leased, attempts = map(int, more)
+    age_s = max(0, now - oldest) if count else 0
+    return Backlog(count, int(vouchers), held, age_s, still_open, leased, attempts)
 
 
 class Collector:

@@ -17,8 +17,8 @@ from veilmatch.errors import (
 from veilmatch.logstore.log_folder import CHECKPOINT, LogFolder, read_note
 from veilmatch.logstore.statements import add_history, add_metadata, build_bundle
 from veilmatch.pages.record import Record, RootFact, build_record
+from veilmatch.release.manifest import MANIFEST
 from veilmatch.release.signed_metadata import role_providers
-from veilmatch.release.trusted_release import MANIFEST
 from veilmatch.site.published import read_published
 from veilmatch.site.release_site import CURRENT, PUBLIC, ReleaseSite
 from veilmatch.site.repository import Repository

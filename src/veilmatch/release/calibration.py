@@ -24,6 +24,7 @@ TARGET = 1e-12
 MAX_SHARES = 1000
 CORPUS_LEN = 32
 _MAX_COUNT = 2**40
+MAX_HITS = 2**20  # with more no claim stands, and the bound would take minutes
 _TINIEST = 1e-300
 _SLACK = 1e-6  # two machines' logarithms differ in the last digits
 
@@ -52,6 +53,12 @@ class Counts:
             and self.group_hits <= self.hits <= self.pictures
             and (self.hits == 0) == (self.group_hits == 0)
         )
+        if self.hits > MAX_HITS:
+            raise ConfigError(
+                "a calibration with so many hits supports no claim",
+                setting="corpus",
+                hint="screen the list first: veilmatch list screen",
+            )
         if not fits:
             raise ConfigError(
                 "the counts of a calibration do not fit together",
@@ -271,7 +278,7 @@ def _at_most(events: int, trials: int, rate: float) -> float:
     for k in range(events, -1, -1):
         total += term
         term *= k * (1 - rate) / ((trials - k + 1) * rate)
-        if term < total * 1e-17:
+        if term <= total * 1e-17:  # or nothing at all: the first term was too small for a number
             break
     return total
 

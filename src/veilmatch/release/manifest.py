@@ -22,6 +22,13 @@ SUITE = "ristretto255-sha512"
 MAX_TIME_S = 2**40
 
 
+MANIFEST, SHARDS = "manifest.json", "shards.json"
+"""Names of a release's own files."""
+
+FILE_LEN_MAX = 8 << 20
+"""No file of a release but its table is longer, bytes."""
+
+
 @dataclass(frozen=True)
 class HashAlgorithm:
     """Which image hash, and every step before it, by name and version.

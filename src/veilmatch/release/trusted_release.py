@@ -50,6 +50,8 @@ from veilmatch.hashlist.provider import HashProvider
 from veilmatch.hazmat.proof import verify_knowledge
 from veilmatch.release.logged import LoggedRelease, verify_growth, verify_logged
 from veilmatch.release.manifest import (
+    MANIFEST,
+    SHARDS,
     Manifest,
     derive_release_id,
     knowledge_binding,
@@ -73,12 +75,10 @@ from veilmatch.transparency.checkpoint import Checkpoint
 from veilmatch.transparency.policy import Policy
 from veilmatch.wire import Json
 
-MANIFEST, SHARDS = "manifest.json", "shards.json"
 STATEMENT, PROOF = "release-statement.json", "release.tlog-proof"
 RELEASE_FILES = (MANIFEST, SHARDS, STATEMENT, PROOF)
 """Names of the files that the targets sign; the table's shards are signed through the list."""
 
-FILE_LEN_MAX = 8 << 20
 CLOCK_SKEW_S = DAY_S  # a device's clock may be a day off before a release is "future"
 
 

@@ -34,6 +34,7 @@ from veilmatch.service.watch.events import Events
 from veilmatch.service.watch.metrics import Metrics, Watch
 from veilmatch.service.watch.timers import repeat
 from veilmatch.site.release_site import check_site
+from veilmatch.site.repository import Repository
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter, load_crypter
 from veilmatch.store.database import Database
@@ -98,7 +99,14 @@ class _Parts:
             around.metrics,
             around.events,
         )
-        self.commit = GroupCommit(self.store, settings.gather_ms / 1000, settings.group_count)
+        self.metrics, self._site = around.metrics, site
+        self.commit = GroupCommit(
+            self.store,
+            settings.gather_ms / 1000,
+            settings.group_count,
+            around.metrics.timer,
+            around.metrics.commit_seconds.observe,
+        )
         self.releases = ReleaseFiles(site)
         self.gate = Gate(self.database, clock)
         self.usage = Usage(self.database, settings.quotas, clock)
@@ -129,8 +137,15 @@ class _Parts:
             ("upload", self.store.upload_sealed, _TIMER_S),
             ("delays", self.store.mend_delays, _COLLECT_S),
             ("collect", self.backlog.collect, _COLLECT_S),
+            ("release", self.look_at_release, _COLLECT_S),
             ("upkeep", self.upkeep, _UPKEEP_S),
         ]
+
+    def look_at_release(self) -> None:
+        """Show when the release's timestamp ends. Raises EncodingError if it is damaged."""
+        timestamp = Repository(self._site.folder).timestamp()
+        if timestamp is not None:
+            self.metrics.release_expires.set(int(timestamp.expires.timestamp()))
 
     def routes(self) -> list[BaseRoute]:
         """Return the addresses."""
@@ -169,6 +184,8 @@ def create_app(settings: ServiceSettings, around: Surroundings | None = None) ->
         parts.gate.refresh()
         parts.usage.forget_old()
         parts.backlog.look()  # an alarm shows from the first moment
+        with suppress(Error):  # a damaged one is told by its timer; the release is still served
+            parts.look_at_release()
         parts.commit.start()
         timers = [
             asyncio.create_task(repeat(name, step, every_s, around.metrics, around.events))

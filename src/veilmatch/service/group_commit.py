@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -28,9 +29,19 @@ class GroupCommit:
         store: The intake's store.
         gather_s: How long to wait for company after the first batch.
         group_count: Vouchers after which a group is full.
+        timer: Seconds that only grow.
+        observe: Called with the seconds that each group took.
     """
 
-    def __init__(self, store: IntakeStore, gather_s: float, group_count: int) -> None:
+    def __init__(
+        self,
+        store: IntakeStore,
+        gather_s: float,
+        group_count: int,
+        timer: Callable[[], float] = time.perf_counter,
+        observe: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self._timer, self._observe = timer, observe
         self._store, self._gather_s, self._group_count = store, gather_s, group_count
         self._queue: asyncio.Queue[_Pending] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
@@ -72,7 +83,9 @@ class GroupCommit:
             while count < self._group_count and not self._queue.empty():
                 group.append(self._queue.get_nowait())
                 count += len(group[-1].batch.vouchers)
+            begun = self._timer()
             await self._commit(group)
+            self._observe(self._timer() - begun)
             for _ in group:
                 self._queue.task_done()
 

@@ -13,8 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from veilmatch.errors import InputError, StoreError
 from veilmatch.service import problems
-from veilmatch.site.release_site import PUBLIC, ReleaseSite
-from veilmatch.site.repository import TIMESTAMP_FILE
+from veilmatch.site.release_site import PUBLIC, TIMESTAMP_FILE, ReleaseSite
 from veilmatch.voucher.voucher import VoucherLayout, layout_of
 
 _RESCAN_S = 1.0

@@ -26,14 +26,13 @@ from pathlib import Path
 from tuf.api.metadata import Snapshot, Targets, Timestamp
 
 from veilmatch.errors import ConfigError, MetadataError, StoreError
-from veilmatch.release.manifest import parse_manifest
+from veilmatch.release.manifest import FILE_LEN_MAX, MANIFEST, SHARDS, parse_manifest
 from veilmatch.release.metadata_chain import take_signed_files
 from veilmatch.release.shards import parse_shard_list
 from veilmatch.release.signed_metadata import METADATA_LEN_MAX, parse_metadata
-from veilmatch.release.trusted_release import FILE_LEN_MAX, MANIFEST, SHARDS
 from veilmatch.site.published import read_published
-from veilmatch.site.release_site import CURRENT, PUBLIC, SHARD_FOLDER, ReleaseSite
-from veilmatch.site.repository import METADATA, TARGETS, TIMESTAMP_FILE, Repository
+from veilmatch.site.release_site import CURRENT, PUBLIC, SHARD_FOLDER, TIMESTAMP_FILE, ReleaseSite
+from veilmatch.site.repository import METADATA, TARGETS, Repository
 from veilmatch.store.files import read_file, sync_folder
 
 _VERSIONED = re.compile(r"([1-9][0-9]{0,8})\.(snapshot|targets)\.json")

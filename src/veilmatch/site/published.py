@@ -12,19 +12,12 @@ from tuf.api.metadata import MetaFile, Snapshot, Targets, Timestamp
 
 from veilmatch.errors import MetadataError
 from veilmatch.release.logged import read_statement
+from veilmatch.release.manifest import FILE_LEN_MAX, MANIFEST, SHARDS
 from veilmatch.release.metadata_chain import take_signed_files
 from veilmatch.release.signed_metadata import METADATA_LEN_MAX, parse_metadata
-from veilmatch.release.trusted_release import (
-    FILE_LEN_MAX,
-    MANIFEST,
-    PROOF,
-    RELEASE_FILES,
-    SHARDS,
-    STATEMENT,
-    take_file,
-)
-from veilmatch.site.release_site import PUBLIC
-from veilmatch.site.repository import METADATA, TARGETS, TIMESTAMP_FILE, Repository
+from veilmatch.release.trusted_release import PROOF, RELEASE_FILES, STATEMENT, take_file
+from veilmatch.site.release_site import PUBLIC, TIMESTAMP_FILE
+from veilmatch.site.repository import METADATA, TARGETS, Repository
 from veilmatch.store.files import read_file
 from veilmatch.transparency.audits.bundle import SignedMetadata
 

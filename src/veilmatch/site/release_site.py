@@ -20,7 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veilmatch.errors import ConfigError, EncodingError, VerificationError
-from veilmatch.release.manifest import Manifest, derive_release_id, parse_manifest
+from veilmatch.release.manifest import (
+    FILE_LEN_MAX,
+    MANIFEST,
+    SHARDS,
+    Manifest,
+    derive_release_id,
+    parse_manifest,
+)
 from veilmatch.release.shards import (
     SHARD_LEN,
     ShardList,
@@ -29,7 +36,6 @@ from veilmatch.release.shards import (
     parse_shard_list,
     verify_shard,
 )
-from veilmatch.release.trusted_release import FILE_LEN_MAX, MANIFEST, SHARDS
 from veilmatch.store.files import read_file, write_atomic
 from veilmatch.table.blinded_table import (
     BlindedTable,
@@ -39,7 +45,7 @@ from veilmatch.table.blinded_table import (
 )
 from veilmatch.wire import RELEASE_ID_LEN, Fields, parse_json, to_canonical_json
 
-CURRENT = "current.json"
+CURRENT, TIMESTAMP_FILE = "current.json", "timestamp.json"
 PUBLIC, SHARD_FOLDER = "public", "shards"
 _PIECE_ROWS = 1 << 15
 

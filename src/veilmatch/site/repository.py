@@ -23,6 +23,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError, MetadataError
 from veilmatch.hashlist.provider import HashProvider
+from veilmatch.release.manifest import FILE_LEN_MAX
 from veilmatch.release.metadata_chain import (
     MetadataFiles,
     verify_metadata,
@@ -40,13 +41,12 @@ from veilmatch.release.signed_metadata import (
     parse_metadata,
     sign_metadata,
 )
-from veilmatch.release.trusted_release import FILE_LEN_MAX, RELEASE_FILES
-from veilmatch.site.release_site import PUBLIC
+from veilmatch.release.trusted_release import RELEASE_FILES
+from veilmatch.site.release_site import PUBLIC, TIMESTAMP_FILE
 from veilmatch.store.files import read_file, write_atomic
 
 STAGED, METADATA, TARGETS, LOG = "staged", "metadata", "targets", "log"
 ROOT_FILE, TARGETS_FILE, FILES = "root.json", "targets.json", "files"
-TIMESTAMP_FILE = "timestamp.json"
 
 
 @dataclass(frozen=True)

@@ -21,20 +21,13 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from veilmatch.errors import ConfigError, MetadataError
 from veilmatch.release.logged import read_statement, verify_logged
-from veilmatch.release.manifest import Manifest
+from veilmatch.release.manifest import MANIFEST, SHARDS, Manifest
 from veilmatch.release.metadata_chain import take_signed_files
 from veilmatch.release.signed_metadata import (
     metadata_to_bytes,
     sign_metadata,
 )
-from veilmatch.release.trusted_release import (
-    MANIFEST,
-    PROOF,
-    RELEASE_FILES,
-    SHARDS,
-    STATEMENT,
-    take_file,
-)
+from veilmatch.release.trusted_release import PROOF, RELEASE_FILES, STATEMENT, take_file
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.site.repository import Repository
 from veilmatch.transparency.policy import Policy

@@ -284,7 +284,8 @@ def test_a_build_on_an_engine_says_its_progress_to_a_machine(
     for name in PLACES:
         desk.stage(name)
     monkeypatch.setenv("VEILMATCH_PROGRESS", "json")
-    desk("build", *desk.signed(), *desk.providers(), *desk.outputs("site"), "--engine", "local:1")
+    engine = ["--engine", "local:1", "--run-data", desk.folder / "runs"]
+    desk("build", *desk.signed(), *desk.providers(), *desk.outputs("site"), *engine)
     lines = [json.loads(line) for line in desk.err.splitlines() if line.startswith('{"progress"')]
     shards = [one["progress"] for one in lines if "shards" in one["progress"]["task"]]
     assert shards[-1]["done"] == shards[-1]["total"] >= 1

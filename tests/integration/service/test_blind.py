@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from tests.integration.service.stores import open_store
+from tests.integration.service.stores import OpenStore, open_store
 from tests.integration.service.world import SMALL, Device, World
+from veilmatch.cli.operator.service_commands import _tell
 from veilmatch.intakestore.limits import IntakeLimits
 from veilmatch.service.app import Surroundings, create_app
 from veilmatch.service.settings import ServiceSettings
 from veilmatch.service.watch.events import Events
 from veilmatch.service.watch.metrics import Metrics
+from veilmatch.service.watch.roles import WorkMetrics
+from veilmatch.service.watch.voice import Voice
 from veilmatch.store.database import read_counters
 
 _MATCHES = SMALL.min_shares - 1
@@ -38,6 +43,10 @@ class Seen:
     share_count: int
 
 
+def _never(text: str) -> None:
+    raise AssertionError(text)
+
+
 class _Run:
     """One run in a folder of its own."""
 
@@ -47,6 +56,7 @@ class _Run:
         self.sent = self.device.make(world.current, known=known, unknown=6 - known)
         self.replies: list[bytes] = []
         self.stream, self.metrics = io.StringIO(), Metrics(lambda: 0.0)
+        self.work_metrics, self.work_stream = WorkMetrics(), io.StringIO()
 
     async def _ask(self, http: httpx.AsyncClient, method: str, path: str, body: bytes) -> None:
         answer = await http.request(method, path, content=body)
@@ -73,6 +83,16 @@ class _Run:
                 for method, path, body in steps:
                     await self._ask(http, method, path, body)
 
+    def _work(self, store: OpenStore) -> str:
+        """Look once, as ``veilmatch work --log --metrics-port`` does; what it shows and says."""
+        done = store.worker(self.world).run()
+        _tell(
+            done, self.work_metrics, Voice("work", Events(lambda: _NOW, self.work_stream), _never)
+        )
+        self.work_metrics.look(store.database, lambda: _NOW)
+        shown = self.work_metrics.to_bytes().decode()
+        return f"{done}\n{self.work_stream.getvalue()}\n{shown}"
+
     def play(self) -> Seen:
         device, release, sent = self.device, self.world.current, self.sent
         batch = device.batch(release, sent)
@@ -90,7 +110,7 @@ class _Run:
         )
         with open_store(self.data) as store:
             store.execute("UPDATE segment SET not_before = 0")
-            worker = str(store.worker(self.world).run())
+            worker = self._work(store)
             share_count = len(store.shares())
         asyncio.run(
             self._serve(
@@ -106,7 +126,7 @@ class _Run:
             )
         )
         with open_store(self.data) as store:
-            worker += str(store.worker(self.world).run())
+            worker += self._work(store)
             counters = str(sorted(read_counters(store.database).items()))
         lines, metrics = self.stream.getvalue(), self.metrics.to_bytes()
         return Seen(tuple(self.replies), lines, metrics, worker, counters, share_count)
@@ -123,7 +143,14 @@ def test_a_run_with_matches_below_the_threshold_looks_like_one_without(
     assert with_matches.lines == without.lines
     assert with_matches.metrics == without.metrics
     assert with_matches.worker == without.worker
+    assert "veilmatch_work_vouchers_total 6.0" in without.worker
+    assert '"event": "segments processed"' in without.worker
     assert with_matches.counters == without.counters
     assert len(without.replies) == 11
     assert without.lines.count("\n") == 11
     assert b"veilmatch_vouchers_total 25.0" in without.metrics
+    assert b"veilmatch_group_commit_seconds_count 5.0" in without.metrics
+    (ends,) = re.findall(
+        rb"(?m)^veilmatch_release_expires_timestamp_seconds (\S+)$", without.metrics
+    )
+    assert float(ends) > time.time()

@@ -38,8 +38,9 @@ from veilmatch.errors import (
     TableError,
     VerificationError,
 )
+from veilmatch.release.manifest import MANIFEST, SHARDS
 from veilmatch.release.shards import build_shard_list, cut_shards, parse_shard_list
-from veilmatch.release.trusted_release import MANIFEST, PROOF, SHARDS, STATEMENT
+from veilmatch.release.trusted_release import PROOF, STATEMENT
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -17,6 +18,7 @@ from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.numbers import intervals
 from veilmatch.release.calibration import (
     CLUSTERS,
+    MAX_HITS,
     Calibration,
     Claim,
     Counts,
@@ -90,6 +92,22 @@ def test_large_counts_stay_exact() -> None:
     # Far out the binomial and the Poisson bound agree: 4.7439 for no more than one event.
     assert clopper_pearson(1, 10**7) * 10**7 == pytest.approx(4.7439, abs=1e-3)
     assert 0.5 < clopper_pearson(500_000, 10**6) < 0.501
+
+
+@pytest.mark.parametrize("hits", [2**39, MAX_HITS + 1])
+def test_counts_that_would_keep_a_client_busy_are_refused_at_once(hits: int) -> None:
+    """Found by fuzzing: the exact bound of so many took for ever, and every client repeats it."""
+    counts = Counts(2**40, hits, 2**40, hits)
+    started = time.process_time()
+    with pytest.raises(ConfigError, match="so many hits"):
+        counts.picture_bound()
+    assert time.process_time() - started < 1
+
+
+def test_where_the_first_term_is_too_small_for_a_number_so_are_all_others() -> None:
+    started = time.process_time()
+    assert 0.25 < clopper_pearson(MAX_HITS, 4 * MAX_HITS) < 0.251
+    assert time.process_time() - started < 5
 
 
 def test_series_of_pictures_are_not_independent_trials() -> None:

@@ -25,16 +25,14 @@ from veilmatch.errors import (
 )
 from veilmatch.hazmat.proof import Proof, prove_knowledge
 from veilmatch.release.calibration import Calibration, Claim, Counts, calibrate
-from veilmatch.release.manifest import Manifest, parse_manifest
+from veilmatch.release.manifest import MANIFEST, SHARDS, Manifest, parse_manifest
 from veilmatch.release.metadata_chain import MetadataFiles
 from veilmatch.release.publish import BuiltRelease
 from veilmatch.release.signed_metadata import derive_signer
 from veilmatch.release.trusted_release import (
     CLOCK_SKEW_S,
-    MANIFEST,
     PROOF,
     RELEASE_FILES,
-    SHARDS,
     STATEMENT,
     ReleaseFiles,
     Seen,

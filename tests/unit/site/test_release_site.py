@@ -9,8 +9,8 @@ import pytest
 
 from tests.integration.service.world import World, make_world
 from veilmatch.errors import ConfigError, EncodingError, Error, VerificationError
+from veilmatch.release.manifest import MANIFEST, SHARDS
 from veilmatch.release.shards import parse_shard_list
-from veilmatch.release.trusted_release import MANIFEST, SHARDS
 from veilmatch.site.release_site import CURRENT, ReleaseSite, check_site
 
 

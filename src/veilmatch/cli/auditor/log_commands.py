@@ -32,7 +32,7 @@ from veilmatch.logstore.statements import (
     build_release_statement,
     build_root_statement,
 )
-from veilmatch.release.trusted_release import MANIFEST
+from veilmatch.release.manifest import MANIFEST
 from veilmatch.secret import SecretBytes
 from veilmatch.site.published import read_published
 from veilmatch.site.release_site import ReleaseSite

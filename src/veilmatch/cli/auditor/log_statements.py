@@ -15,7 +15,7 @@ from veilmatch.errors import ConfigError
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.hashlist.statement import party_key
 from veilmatch.logstore.log_folder import FILE_LEN_MAX
-from veilmatch.release.trusted_release import MANIFEST
+from veilmatch.release.manifest import MANIFEST
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file
 from veilmatch.transparency.entries.entry import EntryKind, Statement, parse_statement

@@ -11,10 +11,12 @@ from veilmatch.actions.sending import HttpSender
 from veilmatch.actions.signing import Scheme
 from veilmatch.cli.console import print_json, say, warn
 from veilmatch.cli.operator.operator_commands import open_store, parse_id
-from veilmatch.cli.options import AsJson, Data, DatabaseUrl
+from veilmatch.cli.options import AsJson, Data, DatabaseUrl, LogLines, MetricsPort
 from veilmatch.cli.stopping import asked_to_stop
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
+from veilmatch.service.watch.roles import ActionMetrics
+from veilmatch.service.watch.voice import served_metrics, voice_of
 
 actions_app = typer.Typer(no_args_is_help=True, help="Platforms: webhooks that tell of decisions.")
 
@@ -94,6 +96,8 @@ def deliver(
     once: Annotated[bool, typer.Option(help="Try what is due, then stop.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.")] = 1.0,
     database: DatabaseUrl = None,
+    metrics_port: MetricsPort = None,
+    log: LogLines = False,
     as_json: AsJson = False,
 ) -> None:
     """Deliver actions until stopped; any number of these may run.
@@ -103,21 +107,31 @@ def deliver(
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
     sender, count = HttpSender(), 0
+    metrics, voice = ActionMetrics(), voice_of("actions", warn, is_log=log)
     with asked_to_stop() as stop, open_store(data, database) as store:
         worker = Deliverer(
             store.database, store.endpoints, sender, system_clock, is_stopping=stop.is_set
         )
-        while not stop.is_set():
-            try:
-                count += worker.run()
-                worker.purge()
-            except UnavailableError as exc:  # a server that restarts ends no worker
+        with served_metrics(metrics_port, metrics, say):
+            voice.say("started")
+            while not stop.is_set():
+                try:
+                    delivered = worker.run()
+                    count += delivered
+                    metrics.delivered.inc(delivered)
+                    if delivered:
+                        voice.say("actions delivered", messages=delivered)
+                    worker.purge()
+                    metrics.look(store.database, system_clock)
+                    voice.goes_on()
+                except UnavailableError as exc:  # a server that restarts ends no worker
+                    if once:
+                        raise
+                    voice.waits(exc, interval)
                 if once:
-                    raise
-                warn(f"{exc}; trying again in {interval:g} s")
-            if once:
-                break
-            stop.wait(interval)
+                    break
+                stop.wait(interval)
+            voice.say("stopped")
     sender.close()
     say(f"{count} delivered")
     if as_json:

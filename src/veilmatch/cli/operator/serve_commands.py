@@ -25,6 +25,7 @@ from veilmatch.service.setup.configuration import ServeConfiguration, load_confi
 from veilmatch.service.setup.tls import CertificateProtocol, tls_options
 from veilmatch.service.watch.events import Events, take_over_logging
 from veilmatch.service.watch.metrics import Metrics
+from veilmatch.service.watch.voice import served_metrics
 from veilmatch.site.release_site import check_site
 
 if TYPE_CHECKING:
@@ -46,24 +47,6 @@ def _listen(host: str, port: int) -> socket.socket:
         ) from exc
     listener.setblocking(False)
     return listener
-
-
-@contextmanager
-def _metrics(port: int | None, metrics: Metrics) -> Iterator[None]:
-    """Serve the metrics on a loopback port of their own, where one is set."""
-    if port is None:
-        yield
-        return
-    try:
-        server = metrics.serve(port)
-    except OSError as exc:
-        raise UnavailableError(f"cannot listen on port {port} for metrics") from exc
-    say(f"metrics on http://127.0.0.1:{server.server_port}/metrics")
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager
@@ -221,7 +204,7 @@ def run_service(chosen: ServeConfiguration) -> None:
         listener = stack.enter_context(_listen(chosen.host, chosen.port))
         app = stack.enter_context(opened_app(chosen, metrics, events))
         stack.enter_context(review_timer(chosen, metrics, events))
-        stack.enter_context(_metrics(chosen.metrics_port, metrics))
+        stack.enter_context(served_metrics(chosen.metrics_port, metrics, say))
         host, port = listener.getsockname()[:2]
         scheme = "https" if "ssl_certfile" in options else "http"
         say(f"serving on {scheme}://{host}:{port} (Ctrl-C stops)")

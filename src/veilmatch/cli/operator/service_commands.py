@@ -17,14 +17,24 @@ import typer
 from veilmatch.casework.case_store import CaseStore
 from veilmatch.cli.console import print_json, progress, say, warn
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.cli.options import AsJson, BlobsPlace, Data, DatabaseUrl, EngineText
+from veilmatch.cli.options import (
+    AsJson,
+    BlobsPlace,
+    Data,
+    DatabaseUrl,
+    EngineText,
+    LogLines,
+    MetricsPort,
+)
 from veilmatch.cli.reviewer.case_commands import open_store
 from veilmatch.cli.stopping import asked_to_stop
 from veilmatch.clock import system_clock
-from veilmatch.errors import ConfigError, Error, StoreError, UnavailableError
+from veilmatch.errors import ConfigError, StoreError, UnavailableError
 from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Matcher, Worker, WorkSummary
 from veilmatch.service.app import SEGMENTS
+from veilmatch.service.watch.roles import WorkMetrics
+from veilmatch.service.watch.voice import Voice, served_metrics, voice_of
 from veilmatch.site.release_site import check_site
 from veilmatch.store.blobs import open_blobs
 from veilmatch.store.crypter import Crypter
@@ -44,7 +54,8 @@ def _open_worker(
     place: str | None,
     engine: str | None,
     stop: threading.Event,
-) -> Iterator[tuple[Worker, WorkStore]]:
+    voice: Voice,
+) -> Iterator[tuple[Worker, WorkStore, Database]]:
     release_site = check_site(site)
     blobs = open_blobs(place) if place else None
     with open_key_provider(secrets, ask_pin=ask_pin) as keys:
@@ -54,14 +65,9 @@ def _open_worker(
             cases = CaseStore(database, crypter)
             with _open_matcher(engine, secrets, data, database, crypter) as matcher:
                 worker = Worker(
-                    work, cases, release_site, keys, system_clock, matcher, _tell, stop.is_set
+                    work, cases, release_site, keys, system_clock, matcher, voice.fault, stop.is_set
                 )
-                yield worker, work
-
-
-def _tell(fault: Error) -> None:
-    """Say what a segment or an account failed with: the class, never the message."""
-    warn(f"not processed: {type(fault).__name__}; it is tried again, then held for an operator")
+                yield worker, work, database
 
 
 @contextmanager
@@ -91,6 +97,8 @@ def work(
     database: DatabaseUrl = None,
     blobs: BlobsPlace = None,
     engine: EngineText = None,
+    metrics_port: MetricsPort = None,
+    log: LogLines = False,
     as_json: AsJson = False,
 ) -> None:
     """Match what is due and open accounts that pass the threshold.
@@ -99,28 +107,34 @@ def work(
     """
     if not 0.05 <= interval <= 3600:
         raise ConfigError("--interval must lie in 0.05…3600 seconds", setting="interval")
-    total = WorkSummary()
+    total, metrics, voice = WorkSummary(), WorkMetrics(), voice_of("work", warn, is_log=log)
     with ExitStack() as stack:
         stop = stack.enter_context(asked_to_stop())
-        worker, store = stack.enter_context(
-            _open_worker(data, site, secrets, database, blobs, engine, stop)
-        )
-        bars = stack.enter_context(progress())
+        opened = _open_worker(data, site, secrets, database, blobs, engine, stop, voice)
+        worker, store, tables = stack.enter_context(opened)
+        stack.enter_context(served_metrics(metrics_port, metrics, say))
+        bars = stack.enter_context(progress(is_quiet=log))
         task = bars.add_task("matching vouchers", total=store.pending_count()[1] or None)
+        voice.say("started")
         while not stop.is_set():
             try:
-                total.add(worker.run(lambda count: bars.advance(task, count)))
+                done = worker.run(lambda count: bars.advance(task, count))
+                total.add(done)
+                _tell(done, metrics, voice)
+                metrics.look(tables, system_clock)
+                voice.goes_on()
                 is_left = drain and store.pending_count()[0] > 0
             except UnavailableError as exc:  # a server that restarts ends no worker
                 if once or drain:
                     raise
-                warn(f"{exc}; trying again in {interval:g} s")
+                voice.waits(exc, interval)
                 is_left = True
             if once or (drain and (total.failed or not is_left)):
                 break
             stop.wait(interval)
+        voice.say("stopped")
     if stop.is_set() and (once or drain):
-        raise KeyboardInterrupt  # not all was done
+        raise typer.Exit(130)  # interrupted: not all was done
     if total.failed and (once or drain):
         raise StoreError(
             f"{total.failed} segments or accounts could not be processed; they wait",
@@ -129,6 +143,15 @@ def work(
     say(f"{total.vouchers} vouchers in {total.segments} segments processed")
     if as_json:
         print_json({"vouchers": total.vouchers, "segments": total.segments})
+
+
+def _tell(done: WorkSummary, metrics: WorkMetrics, voice: Voice) -> None:
+    """Count and log what one look did; nothing of what matched or opened."""
+    metrics.count(
+        segments=done.segments, vouchers=done.vouchers, lost=done.lost, failures=done.failed
+    )
+    if done.segments:
+        voice.say("segments processed", segments=done.segments, vouchers=done.vouchers)
 
 
 def register(app: typer.Typer) -> None:

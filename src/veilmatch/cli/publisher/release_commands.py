@@ -35,18 +35,13 @@ from veilmatch.hashlist.tuf_signer import ProviderSigner
 from veilmatch.logstore.remote import open_log
 from veilmatch.logstore.statements import build_bundle
 from veilmatch.release.logged import log_folder_name, read_hash_tiles
+from veilmatch.release.manifest import MANIFEST, SHARDS
 from veilmatch.release.signed_metadata import (
     count_signers,
     parse_metadata,
     role_providers,
 )
-from veilmatch.release.trusted_release import (
-    MANIFEST,
-    PROOF,
-    SHARDS,
-    STATEMENT,
-    TrustPolicy,
-)
+from veilmatch.release.trusted_release import PROOF, STATEMENT, TrustPolicy
 from veilmatch.site.online_key import load_online_key, make_online_key
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.site.repository import Lifetimes, Repository

@@ -34,7 +34,8 @@ ROUTES = frozenset(
     }
 )
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "other"})
-TIMERS = frozenset({"seal", "upload", "delays", "collect", "upkeep", "review"})
+TIMERS = frozenset({"seal", "upload", "delays", "collect", "release", "upkeep", "review"})
+ROLES = frozenset({"work", "actions"})
 TIMED_STEPS = frozenset({"advance", "head", "feedback"})
 LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 _PLACE = re.compile(r"[a-z_0-9]{1,40}\.py:[0-9]{1,5}")
@@ -56,6 +57,7 @@ def _matches(pattern: re.Pattern[str]) -> Check:
 
 _REQUEST = {"route": _one_of(ROUTES), "method": _one_of(METHODS), "status": _number}
 _FAULT = {"kind": _matches(_CLASS), "place": _matches(_PLACE)}
+_ROLE = {"role": _one_of(ROLES)}
 EVENTS: Mapping[str, Mapping[str, Check]] = {
     "service started": {"port": _number},
     "service stopped": {},
@@ -70,6 +72,13 @@ EVENTS: Mapping[str, Mapping[str, Check]] = {
     "retention alarm over": {},
     "segments held": {"segments": _number},
     "vouchers expired": {"vouchers": _number},
+    "started": _ROLE,
+    "stopped": _ROLE,
+    "segments processed": {"segments": _number, "vouchers": _number} | _ROLE,
+    "actions delivered": {"messages": _number} | _ROLE,
+    "not processed": {"kind": _matches(_CLASS)} | _ROLE,
+    "store is away": _FAULT | _ROLE,
+    "store is back": _ROLE,
     "dropped": {"fields": _number},
 }
 """Every event that may be logged, and what its fields may hold."""

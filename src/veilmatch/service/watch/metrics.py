@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import HTTPServer
 from typing import Any
 
@@ -30,20 +30,57 @@ _BACKLOG = {
     "waiting_segments": "Segments that wait to be matched.",
     "held_segments": "Segments that an operator must look at.",
     "oldest_waiting_seconds": "Age of the oldest segment that waits; 0 if none does.",
-    "retention_alarm": "1 while something waits longer than alarm_age_s.",
+    "open_segments": "Segments that still take vouchers.",
+    "leased_segments": "Segments that a worker has now.",
+    "segment_attempts": "The most often that a waiting segment was leased; 20 holds it.",
 }
 
 
-class Metrics:
-    """The service's counters, in a registry of its own.
+def waiting_gauges(registry: CollectorRegistry) -> dict[str, Gauge]:
+    """Make the gauges of what waits; none of them depends on a match."""
+    return {
+        name: Gauge(f"veilmatch_{name}", words, registry=registry)
+        for name, words in _BACKLOG.items()
+    }
+
+
+def show_waiting(gauges: Mapping[str, Gauge], waiting: Backlog) -> None:
+    """Show what waits to be matched."""
+    gauges["waiting_vouchers"].set(waiting.vouchers)
+    gauges["waiting_segments"].set(waiting.segments)
+    gauges["held_segments"].set(waiting.held)
+    gauges["oldest_waiting_seconds"].set(waiting.oldest_age_s)
+    gauges["open_segments"].set(waiting.open)
+    gauges["leased_segments"].set(waiting.leased)
+    gauges["segment_attempts"].set(waiting.attempts)
+
+
+class Exposed:
+    """Metrics in a registry of their own, as text and over HTTP."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # times nobody asked for
+        self.registry = CollectorRegistry(auto_describe=True)
+
+    def to_bytes(self) -> bytes:
+        """Return the text form."""
+        return generate_latest(self.registry)
+
+    def serve(self, port: int) -> HTTPServer:
+        """Serve ``/metrics`` on the loopback address, in a thread of its own."""
+        server, _thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        return server
+
+
+class Metrics(Exposed):
+    """The service's counters.
 
     Args:
         timer: Seconds that only grow; a test gives one that stands still.
     """
 
     def __init__(self, timer: Callable[[], float] = time.perf_counter) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # times nobody asked for
-        self.registry = CollectorRegistry(auto_describe=True)
+        super().__init__()
         self.timer = timer
         self._requests = Counter(
             "veilmatch_requests",
@@ -80,10 +117,29 @@ class Metrics:
             "Vouchers destroyed unmatched, because they waited longer than hard_age_s.",
             registry=self.registry,
         )
-        self._backlog = {
-            name: Gauge(f"veilmatch_{name}", words, registry=self.registry)
-            for name, words in _BACKLOG.items()
-        }
+        self._children: dict[tuple[str, str, int], Any] = {}
+        self._histograms = {route: self._seconds.labels(route) for route in sorted(ROUTES)}
+        self._make_states()
+
+    def _make_states(self) -> None:
+        """Make what tells of the store, the release and the timers, not of requests."""
+        self._backlog = waiting_gauges(self.registry)
+        self._alarm = Gauge(
+            "veilmatch_retention_alarm",
+            "1 while something waits longer than alarm_age_s.",
+            registry=self.registry,
+        )
+        self.commit_seconds = Histogram(
+            "veilmatch_group_commit_seconds",
+            "Seconds until a group of batches was durable, or was refused.",
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.release_expires = Gauge(
+            "veilmatch_release_expires_timestamp_seconds",
+            "When the release's timestamp ends, seconds since 1970; then devices refuse it.",
+            registry=self.registry,
+        )
         self.timer_failures = Counter(
             "veilmatch_review_timer_failures",
             "Runs of what casework does by the clock that failed, by this process.",
@@ -96,8 +152,6 @@ class Metrics:
             ["step"],
             registry=self.registry,
         )
-        self._children: dict[tuple[str, str, int], Any] = {}
-        self._histograms = {route: self._seconds.labels(route) for route in sorted(ROUTES)}
 
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer."""
@@ -118,20 +172,8 @@ class Metrics:
 
     def show_backlog(self, waiting: Backlog, *, is_alarm: bool) -> None:
         """Show what waits to be matched, and whether it waits too long."""
-        self._backlog["waiting_vouchers"].set(waiting.vouchers)
-        self._backlog["waiting_segments"].set(waiting.segments)
-        self._backlog["held_segments"].set(waiting.held)
-        self._backlog["oldest_waiting_seconds"].set(waiting.oldest_age_s)
-        self._backlog["retention_alarm"].set(int(is_alarm))
-
-    def to_bytes(self) -> bytes:
-        """Return the text form."""
-        return generate_latest(self.registry)
-
-    def serve(self, port: int) -> HTTPServer:
-        """Serve ``/metrics`` on the loopback address, in a thread of its own."""
-        server, _thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
-        return server
+        show_waiting(self._backlog, waiting)
+        self._alarm.set(int(is_alarm))
 
 
 _WITH_MORE = (

@@ -10,8 +10,9 @@ from tests.publication import DAY, Person, Publisher, attestations
 from tests.simulator import NOW, House
 from veilmatch.hashlist.statement import party_key, statement_signer
 from veilmatch.logstore.statements import build_release_statement, build_root_statement
+from veilmatch.release.manifest import SHARDS
 from veilmatch.release.publish import BuiltRelease
-from veilmatch.release.trusted_release import PROOF, SHARDS
+from veilmatch.release.trusted_release import PROOF
 from veilmatch.transparency.audits.audit import AtHand, AuditReport, Outcome, audit_bundle
 from veilmatch.transparency.audits.bundle import (
     Bundle,
