@@ -174,6 +174,28 @@ def test_what_cannot_be_revoked_is_refused(top: Path, capfd: Captured, wrong: st
     assert not (top / "r").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("log show {log} --policy {bad}", "veilmatch log init"),
+        ("monitor {log} --policy {bad}", "veilmatch log init"),
+        ("monitor {log} --policy {policy} --trust {bad}", "veilmatch audit-trust"),
+        ("audit {bad} --trust {bad}", "veilmatch audit-trust"),
+        ("log append --log {log} --state {state} --policy {policy} {bad}", "provider attest"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_the_command_that_makes_one(
+    top: Path, capfd: Captured, words: str, named: str
+) -> None:
+    (top / "bad").write_bytes(b"garbage\n")
+    places = {name: str(top / name) for name in ("log", "state", "policy", "bad")}
+    capfd.readouterr()
+    assert run(words.format_map(places).split()) == 2
+    error, hint = capfd.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert named in hint
+
+
 def test_a_changed_parameter_is_told(top: Path, capfd: Captured) -> None:
     first, second = ["--site", top / "site"], ["--site", top / "other"]
     lists: list[object] = []
