@@ -16,8 +16,6 @@ from veilmatch import errors
 ALLOWED = {
     ("secret.py", "TypeError"): "pickle's own protocol asks for TypeError",
     ("client/fetching/metadata.py", "DownloadHTTPError"): "how the updater learns of no newer root",
-    ("cli/stopping.py", "KeyboardInterrupt"): "a second Ctrl-C is what it always is",
-    ("cli/operator/service_commands.py", "KeyboardInterrupt"): "stopped before all was done",
 }
 # What the libraries of the command line and of the service end with: no refusal of ours.
 # AssertionError marks a place that cannot be reached; its message says so (tested below).

@@ -201,11 +201,7 @@ def console(
         address = listener.getsockname()
         say(f"the console is on http://{address[0]}:{address[1]}/review (Ctrl-C stops)")
         config = uvicorn.Config(
-            route.app,
-            http="h11",
-            log_level="warning",
-            server_header=False,
-            access_log=False,
+            route.app, http="h11", log_level="warning", server_header=False, access_log=False
         )
         uvicorn.Server(config).run(sockets=[listener])
 
