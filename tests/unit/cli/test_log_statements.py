@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.publication import Publisher, make_person
 from veilmatch.cli.main import run
 from veilmatch.logstore.state import load_note_signer
 from veilmatch.transparency.entries.entry import parse_statement
@@ -107,6 +108,20 @@ def test_each_kind_is_made_logged_and_told(top: Path, capfd: Captured) -> None:
         "3": "revocation",
         "4": "parameters",
     }
+
+
+def test_new_root_keys_are_told(top: Path, capfd: Captured) -> None:
+    people = [make_person(*who, b"keys") for who in (("One", "NL"), ("Two", "CA"))]
+    publisher = Publisher(people, now=1_800_000_000)
+    publisher.add_root(people)
+    for number, data in enumerate(publisher.roots[:2], start=1):
+        (top / f"{number}.root.json").write_bytes(data)
+        root = top / f"{number}.root.json"
+        assert _run("log", "state-root", root, *_signed(top, f"root{number}")) == 0
+    _json(capfd, *_append(top, "root1"))
+    assert _monitor(top, capfd) == []  # where it begins is no news
+    _json(capfd, *_append(top, "root2"))
+    assert _monitor(top, capfd) == [("keys", 1)]
 
 
 def test_what_the_statements_name(top: Path) -> None:
