@@ -17,6 +17,14 @@ DatabaseUrl = Annotated[
         help="URL of a PostgreSQL server (postgresql://…); without it a file in --data.",
     ),
 ]
+BlobsPlace = Annotated[
+    str | None,
+    typer.Option(
+        "--blobs",
+        envvar="VEILMATCH_BLOBS",
+        help="Where sealed segments go: a folder or s3://bucket/prefix.",
+    ),
+]
 EngineText = Annotated[
     str | None,
     typer.Option("--engine", help="Run on local[:N], dask[:N], ray[:N] or a cluster's address."),

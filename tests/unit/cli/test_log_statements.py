@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.publication import Publisher, make_person
 from veilmatch.cli.main import run
 from veilmatch.logstore.state import load_note_signer
 from veilmatch.transparency.entries.entry import parse_statement
@@ -109,6 +110,20 @@ def test_each_kind_is_made_logged_and_told(top: Path, capfd: Captured) -> None:
     }
 
 
+def test_new_root_keys_are_told(top: Path, capfd: Captured) -> None:
+    people = [make_person(*who, b"keys") for who in (("One", "NL"), ("Two", "CA"))]
+    publisher = Publisher(people, now=1_800_000_000)
+    publisher.add_root(people)
+    for number, data in enumerate(publisher.roots[:2], start=1):
+        (top / f"{number}.root.json").write_bytes(data)
+        root = top / f"{number}.root.json"
+        assert _run("log", "state-root", root, *_signed(top, f"root{number}")) == 0
+    _json(capfd, *_append(top, "root1"))
+    assert _monitor(top, capfd) == []  # where it begins is no news
+    _json(capfd, *_append(top, "root2"))
+    assert _monitor(top, capfd) == [("keys", 1)]
+
+
 def test_what_the_statements_name(top: Path) -> None:
     program = top / "program.whl"
     program.write_bytes(b"harmless bytes")
@@ -172,6 +187,28 @@ def test_what_cannot_be_revoked_is_refused(top: Path, capfd: Captured, wrong: st
     assert _run("log", "revoke", *arguments[wrong], *out) == 2
     assert capfd.readouterr().err.startswith("error: ")
     assert not (top / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("log show {log} --policy {bad}", "veilmatch log init"),
+        ("monitor {log} --policy {bad}", "veilmatch log init"),
+        ("monitor {log} --policy {policy} --trust {bad}", "veilmatch audit-trust"),
+        ("audit {bad} --trust {bad}", "veilmatch audit-trust"),
+        ("log append --log {log} --state {state} --policy {policy} {bad}", "provider attest"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_the_command_that_makes_one(
+    top: Path, capfd: Captured, words: str, named: str
+) -> None:
+    (top / "bad").write_bytes(b"garbage\n")
+    places = {name: str(top / name) for name in ("log", "state", "policy", "bad")}
+    capfd.readouterr()
+    assert run(words.format_map(places).split()) == 2
+    error, hint = capfd.readouterr().err.splitlines()
+    assert error.startswith("error: ")
+    assert named in hint
 
 
 def test_a_changed_parameter_is_told(top: Path, capfd: Captured) -> None:

@@ -15,7 +15,7 @@ from tests.hardware import PIN, Token
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import Device, make_world
 from tests.meta.source import FILES, module_name
-from veilmatch.cli.main import run
+from veilmatch.cli.main import MODULES, run
 from veilmatch.errors import ConfigError, StoreError, VerificationError
 from veilmatch.hazmat.group import mul_base, one
 from veilmatch.jobs.key_provider import FileKeyProvider, Pkcs11KeyProvider, open_key_provider
@@ -115,7 +115,10 @@ def test_no_secret_in_what_is_printed(token: Token, tmp_path: Path) -> None:
 # --- who may load alpha -------------------------------------------------------------------------
 
 # Rooms that face the outside or a person. Not in this list: build and work, which need alpha.
-ROLES = ("service", "console", "pages", "admin", "access", "intakestore", "ingest", "client")
+ROLES = (
+    *("service", "console", "pages", "admin", "access", "intakestore", "ingest", "client"),
+    *("hosts", "actions", "reporting", "casework"),
+)
 ALPHA = ("veilmatch.jobs", "veilmatch.hsm", "veilmatch.table.secret", "veilmatch.table.blind")
 
 _LOADED = """
@@ -149,6 +152,50 @@ def test_no_other_role_loads_what_holds_alpha(role: str) -> None:
     loaded = done.stdout.split()
     assert f"veilmatch.{role}" in loaded
     assert [name for name in loaded if _holds_alpha(name)] == []
+
+
+# Commands that make or use the table secret, and the demo, which plays all parties.
+HOLDERS = {"build", "work", "calibrate", "demo"}
+# A hardware module also keeps the keys of providers; its driver alone gives nobody alpha.
+_SECRET = tuple(name for name in ALPHA if name != "veilmatch.hsm")
+_COMMANDS = sorted({name for names in MODULES.values() for name in names})
+
+_BUILT = """
+import sys
+from veilmatch.cli.main import build_app
+import typer
+command = typer.main.get_command(build_app(sys.argv[1]))
+assert sys.argv[1] in command.commands, sorted(command.commands)
+print(*sorted(name for name in sys.modules if name.startswith("veilmatch.")))
+"""
+
+
+def _loaded_by(command: str) -> list[str]:
+    """What is in memory once the program of one command stands."""
+    done = subprocess.run(
+        [sys.executable, "-c", _BUILT, command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def _has_secret(names: list[str]) -> list[str]:
+    return [name for name in names if any(name == x or name.startswith(f"{x}.") for x in _SECRET)]
+
+
+@pytest.mark.parametrize("command", [one for one in _COMMANDS if one not in HOLDERS])
+def test_no_other_command_loads_what_holds_alpha(command: str) -> None:
+    """The programs, not the rooms alone: one shared import would bring it to all of them."""
+    assert _has_secret(_loaded_by(command)) == []
+
+
+def test_the_commands_that_hold_it_are_seen_to() -> None:
+    assert set(_COMMANDS) >= HOLDERS
+    assert _has_secret(_loaded_by("work")) != []
 
 
 def test_the_check_of_roles_sees_a_role_that_loads_it() -> None:

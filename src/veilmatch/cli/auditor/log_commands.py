@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from veilmatch.cli.auditor.log_files import read_envelope, read_policy, read_trust
 from veilmatch.cli.auditor.private_audit import audit_private_log, is_private_log
 from veilmatch.cli.console import out as screen
 from veilmatch.cli.console import print_json, say
@@ -22,7 +23,7 @@ from veilmatch.hashlist.statement import statement_signer
 from veilmatch.logstore.audit_file import MARKS, Options, audit_files, verdict
 from veilmatch.logstore.follow import Follower
 from veilmatch.logstore.log import Log, begin_log
-from veilmatch.logstore.log_folder import FILE_LEN_MAX, LogFolder, read_note
+from veilmatch.logstore.log_folder import LogFolder, read_note
 from veilmatch.logstore.remote import ask_witness, open_log
 from veilmatch.logstore.state import SignedTrees, load_note_signer, save_note_key
 from veilmatch.logstore.statements import (
@@ -39,17 +40,13 @@ from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file, write_atomic
 from veilmatch.table.blinded_table import parse_table, verify_rows
 from veilmatch.transparency.audits.audit import Outcome
-from veilmatch.transparency.audits.bundle import Trust, parse_trust
 from veilmatch.transparency.audits.metadata_form import METADATA_LEN_MAX
 from veilmatch.transparency.checkpoint import parse_checkpoint
 from veilmatch.transparency.entries.entry import Statement, parse_statement
 from veilmatch.transparency.entries.envelope import (
-    Envelope,
-    parse_envelope,
     sign_payload,
 )
 from veilmatch.transparency.key import SignatureType, VerifierKey, parse_verifier_key
-from veilmatch.transparency.policy import POLICY_LEN_MAX, Policy, parse_policy
 
 log_app = typer.Typer(no_args_is_help=True, help="Log operators: begin, append, show, state.")
 witness_app = typer.Typer(no_args_is_help=True, help="Witnesses: begin, serve.")
@@ -63,18 +60,6 @@ PolicyFile = Annotated[Path, typer.Option(help="The policy: log, witnesses, quor
 Where = Annotated[str, typer.Argument(help="A log: its folder, or its http(s) address.")]
 ProviderKeys = Annotated[list[Path], typer.Option("--key", help="A signer's private key file.")]
 Out = Annotated[Path, typer.Option(help="Where the file goes.")]
-
-
-def _read_policy(path: Path) -> Policy:
-    return parse_policy(read_file(path, "the policy", max_len=POLICY_LEN_MAX))
-
-
-def _read_trust(path: Path) -> Trust:
-    return parse_trust(read_file(path, "the trust file", max_len=FILE_LEN_MAX))
-
-
-def _read_envelope(path: Path) -> Envelope:
-    return parse_envelope(read_file(path, "the signed statement", max_len=FILE_LEN_MAX))
 
 
 def _make_key(state: Path, name: str, kind: SignatureType) -> VerifierKey:
@@ -115,11 +100,11 @@ def log_append(
     as_json: AsJson = False,
 ) -> None:
     """Append signed statements, have the witnesses sign, publish the checkpoint."""
-    envelopes = [_read_envelope(path) for path in statements or []]
+    envelopes = [read_envelope(path) for path in statements or []]
     for envelope in envelopes:
         parse_statement(envelope.payload)  # nothing is published if one of them is malformed
     trees, signer = SignedTrees(state / STATE), load_note_signer(state / KEY)
-    done = Log(LogFolder(log), trees, signer, _read_policy(policy), ask_witness).append(envelopes)
+    done = Log(LogFolder(log), trees, signer, read_policy(policy), ask_witness).append(envelopes)
     size = done.published.checkpoint.size
     witnesses = sorted(name.decode(errors="replace") for name in done.published.witnesses)
     say(f"{done.new_count} new entries; {size} in all; witnessed by {', '.join(witnesses) or '-'}")
@@ -143,7 +128,7 @@ def log_show(
             found = {"origin": checkpoint.origin, "size": checkpoint.size}
             print_json({**found, "verified": False})
         return
-    view = Follower(read, _read_policy(policy)).look(now_s=system_clock(), max_age_s=2**40)
+    view = Follower(read, read_policy(policy)).look(now_s=system_clock(), max_age_s=2**40)
     checkpoint = view.verified.checkpoint
     say(f"{checkpoint.origin}: {checkpoint.size} entries")
     for index, statement in sorted(view.statements.items()):
@@ -179,7 +164,7 @@ def sign_to_file(statement: Statement, keys: list[Path], path: Path) -> int:
         owners = [opened.enter_context(open_provider_key(key)) for key in keys]
         envelope = sign_payload(payload, [statement_signer(*owner) for owner in owners])
     if path.exists():  # another party signed the same statement before
-        known = _read_envelope(path)
+        known = read_envelope(path)
         if known.payload != payload:
             raise ConfigError(f"{path} holds another statement", hint="choose another --out")
         envelope = known.add_signatures(envelope.signatures)
@@ -201,7 +186,7 @@ def log_state(
     manifest = release_site.read_manifest(release_id)
     table = parse_table(release_site.read_table(release_id), manifest.rows)
     root = verify_rows(table).root()
-    attested = [parse_statement(_read_envelope(one).payload) for one in attestation]
+    attested = [parse_statement(read_envelope(one).payload) for one in attestation]
     data = release_site.read_release_file(release_id, MANIFEST)
     statement = build_release_statement(data, root, attested)
     if statement.predicate["release_id"] != release_id.hex():
@@ -290,9 +275,9 @@ def monitor(
     as_json: AsJson = False,
 ) -> int:
     """Look at a log and tell what does not fit; exit code 1 on a finding."""
-    parties = _read_trust(trust).parties if trust is not None else ()
+    parties = read_trust(trust).parties if trust is not None else ()
     read, others = open_log(where), [open_log(one) for one in also or []]
-    follower = Follower(read, _read_policy(policy), memory=memory, parties=parties)
+    follower = Follower(read, read_policy(policy), memory=memory, parties=parties)
     seen_at = time.monotonic()
     while True:
         try:
@@ -363,7 +348,7 @@ def audit_bundle(
     as_json: AsJson = False,
 ) -> None:
     """Make the file with which anyone checks the current release offline."""
-    read, trusted, published = open_log(where), _read_policy(policy), read_published(site)
+    read, trusted, published = open_log(where), read_policy(policy), read_published(site)
     if published is not None:
         bundle = build_bundle(read, trusted, published.manifest, published.release_id)
         bundle = add_metadata(bundle, read, trusted, published.metadata)

@@ -9,17 +9,16 @@ from typing import Annotated
 import typer
 
 from veilmatch.cli.auditor.log_commands import Out, ProviderKeys, log_app, write_signed
+from veilmatch.cli.auditor.log_files import read_envelope
 from veilmatch.cli.options import AsJson
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashlist.provider import HashProvider, parse_provider
 from veilmatch.hashlist.statement import party_key
-from veilmatch.logstore.log_folder import FILE_LEN_MAX
 from veilmatch.release.manifest import MANIFEST
 from veilmatch.site.release_site import ReleaseSite
 from veilmatch.store.files import read_file
 from veilmatch.transparency.entries.entry import EntryKind, Statement, parse_statement
-from veilmatch.transparency.entries.envelope import parse_envelope
 from veilmatch.transparency.entries.statements import (
     build_key_revocation,
     build_parameters_statement,
@@ -93,8 +92,7 @@ def revoke(
 
 
 def _read_statement(path: Path) -> Statement:
-    data = read_file(path, "the signed statement", max_len=FILE_LEN_MAX)
-    return parse_statement(parse_envelope(data).payload)
+    return parse_statement(read_envelope(path).payload)
 
 
 def _read_provider(path: Path) -> HashProvider:

@@ -14,8 +14,7 @@ from sqlalchemy import Connection
 
 from veilmatch.cli.all_tables import load_tables
 from veilmatch.cli.console import print_json, progress, say
-from veilmatch.cli.operator.service_commands import BlobsPlace
-from veilmatch.cli.options import AsJson, Data, DatabaseUrl
+from veilmatch.cli.options import AsJson, BlobsPlace, Data, DatabaseUrl
 from veilmatch.clock import HOUR_S, system_clock
 from veilmatch.errors import ConfigError, VerificationError
 from veilmatch.intakestore.check import Findings, StoreCheck

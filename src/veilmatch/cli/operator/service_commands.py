@@ -1,9 +1,12 @@
-"""``veilmatch work`` and ``cases``: what the platform runs beside the service."""
+"""``veilmatch work``: the one command of a running service that holds alpha.
+
+Nothing else imports this module: what other commands share lies elsewhere, so that their
+programs cannot load the table secret. A test goes through all of them.
+"""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,39 +15,33 @@ from typing import Annotated
 import typer
 
 from veilmatch.casework.case_store import CaseStore
-from veilmatch.casework.history import CASE_ID_LEN
 from veilmatch.cli.console import print_json, progress, say, warn
 from veilmatch.cli.key_files import ask_pin
-from veilmatch.cli.options import AsJson, Data, DatabaseUrl, EngineText, LogLines, MetricsPort
+from veilmatch.cli.options import (
+    AsJson,
+    BlobsPlace,
+    Data,
+    DatabaseUrl,
+    EngineText,
+    LogLines,
+    MetricsPort,
+)
+from veilmatch.cli.reviewer.case_commands import open_store
 from veilmatch.cli.stopping import asked_to_stop
-from veilmatch.clock import DAY_S, system_clock
+from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, StoreError, UnavailableError
 from veilmatch.jobs.key_provider import open_key_provider
 from veilmatch.jobs.worker import Matcher, Worker, WorkSummary
-from veilmatch.opening.contact_sheet import build_contact_sheet
-from veilmatch.service.app import DATABASE, SEGMENTS, STORE_KEY, open_data
+from veilmatch.service.app import SEGMENTS
 from veilmatch.service.watch.roles import WorkMetrics
 from veilmatch.service.watch.voice import Voice, served_metrics, voice_of
 from veilmatch.site.release_site import check_site
 from veilmatch.store.blobs import open_blobs
-from veilmatch.store.crypter import Crypter, load_crypter
+from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
-from veilmatch.store.files import write_atomic
 from veilmatch.workstore.work_store import WorkStore
 
-cases_app = typer.Typer(no_args_is_help=True, help="Platforms: list cases, write a contact sheet.")
-
 Site = Annotated[Path, typer.Option(help="Folder of the public release files.")]
-BlobsPlace = Annotated[
-    str | None,
-    typer.Option(
-        "--blobs",
-        envvar="VEILMATCH_BLOBS",
-        help="Where sealed segments go: a folder or s3://bucket/prefix.",
-    ),
-]
-
-
 SHARDS = "shards"  # folder of unfinished runs on an engine, below the store's
 
 
@@ -88,21 +85,6 @@ def _open_matcher(
     with open_engine_named(engine) as opened:
         ledger = ShardLedger(database, crypter, data / SHARDS, system_clock)
         yield EngineMatcher(secrets, opened, ledger)
-
-
-@contextmanager
-def open_store(data: Path, url: str | None = None) -> Iterator[tuple[Database, Crypter]]:
-    """Open the store that the service uses; never a new one. Raises ConfigError."""
-    if not url and not (data / DATABASE).is_file():
-        raise ConfigError(
-            f"there is no store in {data}", hint="give the folder that veilmatch serve uses"
-        )
-    load_crypter(data / STORE_KEY, make=False)  # never a new key for an old store
-    database, crypter = open_data(data, url)
-    try:
-        yield database, crypter
-    finally:
-        database.close()
 
 
 def work(
@@ -172,55 +154,6 @@ def _tell(done: WorkSummary, metrics: WorkMetrics, voice: Voice) -> None:
         voice.say("segments processed", segments=done.segments, vouchers=done.vouchers)
 
 
-@cases_app.command(name="list")
-def list_cases(data: Data, database: DatabaseUrl = None, as_json: AsJson = False) -> None:
-    """List cases and the operator's queue; no account and no picture is shown."""
-    with open_store(data, database) as (opened, crypter):
-        store = CaseStore(opened, crypter)
-        store.adopt(system_clock())
-        summaries, queue = store.list_cases(), store.operator_counts()
-    for one in summaries:
-        day = time.strftime("%Y-%m-%d", time.gmtime(one.opened_day * DAY_S))
-        say(f"{one.case_id.hex()}  {one.state}  {one.item_count} pictures  since {day}")
-    if not summaries:
-        say("no case")
-    for kind, count in sorted(queue.items()):
-        say(f"for an operator: {count} × {kind}")
-    if as_json:
-        cases = [
-            {"case_id": one.case_id.hex(), "state": one.state, "pictures": one.item_count}
-            for one in summaries
-        ]
-        print_json({"cases": cases, "operator": queue})
-
-
-@cases_app.command()
-def sheet(
-    case: Annotated[str, typer.Argument(help="The case's id, as the list shows it.")],
-    data: Data,
-    out: Annotated[Path, typer.Option(help="Where the PNG goes.")],
-    database: DatabaseUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write a case's derivatives as one contact sheet, readable by its owner alone.
-
-    The private log gets an entry first. For small hosts without a console, and the demo.
-    """
-    try:
-        case_id = bytes.fromhex(case)
-    except ValueError:
-        case_id = b""
-    if len(case_id) != CASE_ID_LEN:
-        raise ConfigError("a case id is 32 hexadecimal digits", hint="veilmatch cases list")
-    with open_store(data, database) as (opened, crypter):
-        items = CaseStore(opened, crypter).read_items(case_id, system_clock())
-    write_atomic(out, build_contact_sheet([item.derivative for item in items]), mode=0o600)
-    say(f"{len(items)} pictures: {out}")
-    if as_json:
-        print_json({"pictures": len(items), "sheet": str(out)})
-
-
 def register(app: typer.Typer) -> None:
-    """Add the commands to the program."""
+    """Add the command to the program."""
     app.command()(work)
-    app.add_typer(cases_app, name="cases")

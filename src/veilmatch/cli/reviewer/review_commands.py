@@ -19,8 +19,8 @@ from veilmatch.casework.measures.publishing import head_name, state_head
 from veilmatch.casework.queue import Queue
 from veilmatch.cli.auditor.log_commands import write_signed
 from veilmatch.cli.console import print_json, say
-from veilmatch.cli.operator.service_commands import open_store
 from veilmatch.cli.options import AsJson, Data, DatabaseUrl
+from veilmatch.cli.reviewer.case_commands import open_store
 from veilmatch.clock import DAY_S, system_clock
 from veilmatch.errors import ConfigError
 from veilmatch.hashing.picture import decode_picture

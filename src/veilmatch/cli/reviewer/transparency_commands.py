@@ -11,8 +11,8 @@ from veilmatch.casework.history import Desk
 from veilmatch.casework.measures.publishing import publish_numbers
 from veilmatch.cli.auditor.log_commands import write_signed
 from veilmatch.cli.console import print_json, say
-from veilmatch.cli.operator.service_commands import open_store
 from veilmatch.cli.options import AsJson, Data, DatabaseUrl
+from veilmatch.cli.reviewer.case_commands import open_store
 from veilmatch.cli.reviewer.review_commands import LogKey
 from veilmatch.clock import system_clock
 from veilmatch.logstore.state import load_note_signer
