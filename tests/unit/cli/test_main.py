@@ -202,7 +202,7 @@ def test_service_stops_when_asked(kit: Kit, tmp_path: Path) -> None:
     assert process.returncode in (0, -signal.SIGTERM)
 
 
-def test_interrupted_worker_says_so(kit: Kit, tmp_path: Path) -> None:
+def test_interrupted_worker_ends_in_order(kit: Kit, tmp_path: Path) -> None:
     site, data = str(kit.path("site")), str(tmp_path / "data")
     with open_store(Path(data)):
         pass
@@ -233,8 +233,8 @@ def test_interrupted_worker_says_so(kit: Kit, tmp_path: Path) -> None:
         if process.poll() is None:
             process.kill()
             process.communicate()
-    assert process.returncode == 130
-    assert said.count("error: interrupted") == 1
+    assert process.returncode == 0, "its work is never all done: to be stopped is its end"
+    assert "error" not in said
     assert "Traceback" not in said + output
 
 
