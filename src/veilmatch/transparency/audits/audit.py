@@ -26,8 +26,9 @@
 24. certificates of the release are by the providers they name
 25. quarterly reports are signed, and no two tell of the same time
 26. the software at hand is one whose digest is in the log
+27. whoever made the release knew the secret of its table
 
-1 to 11 are in ``release_checks``, 12 to 18 in ``metadata_checks``, 19 to 26 in
+1 to 11 and 27 are in ``release_checks``, 12 to 18 in ``metadata_checks``, 19 to 26 in
 ``history_checks``. The first check that fails ends the audit; those after it are shown as not
 reached. What a check needs and the bundle or the reader does not have is said, and the check
 shown as skipped: that is never a pass.
@@ -75,6 +76,7 @@ CHECKS = (
     "certificates of the release are by the providers they name",
     "quarterly reports are signed, and no two tell of the same time",
     "the software at hand is one whose digest is in the log",
+    "whoever made the release knew the secret of its table",
 )
 
 
@@ -190,7 +192,7 @@ def audit_bundle(
 
     Not checked: what the log says after the bundle's checkpoint; a monitor tells.
 
-    Source: spec/80-transparency.md rules B-1 to B-26.
+    Source: spec/80-transparency.md rules B-1 to B-27.
     """
     beside = at_hand or AtHand()
     judged_s = now_s if beside.at_s is None else beside.at_s
@@ -199,7 +201,7 @@ def audit_bundle(
     history = HistoryChecks(release, metadata, beside.software)
     results: list[CheckResult] = []
     failed = False
-    checks = (*release.checks, *metadata.checks, *history.checks)
+    checks = (*release.checks, *metadata.checks, *history.checks, release.check_knowledge)
     for number, (text, check) in enumerate(zip(CHECKS, checks, strict=True), start=1):
         if failed:
             results.append(CheckResult(number, text, Outcome.NOT_REACHED))

@@ -1,4 +1,4 @@
-"""Checks 1 to 11 of an audit: the release, its signers, its place in the log, its lists, its rows.
+"""Checks 1 to 11 and 27 of an audit: the release, its signers, its log, lists, rows and secret.
 
 The numbers are those of ``audit.CHECKS`` and stand again over the blocks below.
 
@@ -27,6 +27,7 @@ from veilmatch.transparency.entries.entry import (
     parse_statement,
 )
 from veilmatch.transparency.entries.envelope import verify_envelope, verify_parties
+from veilmatch.transparency.entries.knowledge import verify_alpha_known
 from veilmatch.transparency.entries.manifest import (
     Source,
     derive_release_id,
@@ -56,7 +57,7 @@ Check = Callable[[], Skipped | str | None]
 
 
 class ReleaseChecks:
-    """Checks 1 to 11, and what they verified; each uses only what those before it verified.
+    """Checks 1 to 11 and 27, and what they verified; each uses only what those before it verified.
 
     Args:
         data: The bundle file.
@@ -90,7 +91,7 @@ class ReleaseChecks:
 
     @property
     def checks(self) -> tuple[Check, ...]:
-        """The checks in their order."""
+        """Checks 1 to 11 in their order."""
         return (
             self.check_form,
             self.check_signers,
@@ -264,3 +265,8 @@ class ReleaseChecks:
             raise TableError("the table is not the one that was signed")
         self.facts["rows"] = builder.size
         return None
+
+    # 27. whoever made the release knew the secret of its table
+    def check_knowledge(self) -> None:
+        """Make it. Raises EncodingError, TableError, ProofError."""
+        verify_alpha_known(self.bundle.manifest)

@@ -27,8 +27,10 @@ from tests.unit.transparency.audits.scene import (
     state,
 )
 from veilmatch.errors import Error, ParameterError
+from veilmatch.hazmat.proof import prove_knowledge
 from veilmatch.logstore.statements import build_root_statement
 from veilmatch.release.calibration import Claim, Counts, calibrate
+from veilmatch.release.manifest import knowledge_binding
 from veilmatch.release.publish import BuiltRelease
 from veilmatch.transparency.audits.audit import AtHand, Outcome
 from veilmatch.transparency.audits.bundle import Bundle
@@ -120,7 +122,9 @@ def test_a_root_in_the_log_that_clients_are_not_shown() -> None:
 
 def _follow(**changed: Any) -> dict[str, Any]:
     """This release, naming the one before it; and that one in the log, somewhat changed."""
-    manifest = replace(BUILT.manifest, epoch=2, previous=b"p" * 32)
+    binding = knowledge_binding(BUILT.manifest.table_nonce, 2)
+    known = prove_knowledge(BUILT.secret.alpha, binding)
+    manifest = replace(BUILT.manifest, epoch=2, previous=b"p" * 32, knowledge=known)
     built = BuiltRelease(manifest, BUILT.table, BUILT.secret, BUILT.hash_count)
     before = {"epoch": 1, "release_id": (b"p" * 32).hex()} | changed
     return {"built": built, "before": [seal(earlier_release(**before))]}
