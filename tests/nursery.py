@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,14 @@ class Nursery:
     def run(self, *arguments: object) -> int:
         """Run a command to its end."""
         return self.join(self.start(*arguments))
+
+    def own_tracebacks(self) -> list[str]:
+        """Tracebacks in the log that run through this program.
+
+        A worker of an engine that outlives its killed driver logs its own about the lost line.
+        """
+        told = re.findall(r"^ *Traceback .*\n(?: .*\n)*.*", self.log, re.MULTILINE)
+        return [one for one in told if "/src/veilmatch/" in one]
 
     def _ask(self, what: list[str] | int) -> int:
         assert self._parent.stdin is not None

@@ -12,12 +12,14 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 
 from veilmatch.cli.main import run
 
 
 def main() -> None:
     """Serve lines until standard input ends."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # modules of the tests, too
     for asked in sys.argv[1:]:
         name, _, setting = asked.partition(":")
         module = importlib.import_module(name)

@@ -182,4 +182,4 @@ class House:
         with open_store(self.data, self.url) as store:
             assert read_ledger(store) == {"processed": plan.ledger()}
             assert outcome_of(store) == expected
-        assert "Traceback" not in self.nursery.log, self.nursery.log[-3000:]
+        assert self.nursery.own_tracebacks() == []

@@ -29,8 +29,12 @@ from veilmatch.store.crypter import load_crypter
 _MATCHES = SMALL.min_shares - 1
 _PLACES = ("/queue", "/queue/items", "/retention", "/reports/dead", "/webhooks/dead", "/quotas")
 _AT = re.compile(rb"\b1[0-9]{9}\b")  # seconds since 1970
-_TIMED = re.compile(rb"^(veilmatch_request_seconds_(?:bucket|sum)\S*) .*$", re.MULTILINE)
-_AGE = re.compile(rb"^(veilmatch_oldest_waiting_seconds) .*$", re.MULTILINE)
+_TIMED = re.compile(
+    rb"^(veilmatch_(?:request|group_commit)_seconds_(?:bucket|sum)\S*) .*$", re.MULTILINE
+)
+_AGE = re.compile(
+    rb"^(veilmatch_(?:oldest_waiting|review_timer_done_timestamp)_seconds\S*) .*$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

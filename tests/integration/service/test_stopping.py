@@ -28,7 +28,7 @@ _LOADED = (
     "veilmatch.jobs.worker:_BATCH=1",
 )
 _WAIT_S = 30.0
-_MANY = 400
+_MANY = 3000
 
 
 def _until(is_so: Callable[[], bool]) -> None:
@@ -61,7 +61,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_segment_back(
     with Nursery(tmp_path / "work.log", _LOADED) as nursery, open_store(data) as store:
         child = nursery.start(*work)
         _until(lambda: _segment(store)[1] == 1)
-        time.sleep(0.1)
+        time.sleep(0.02)
         os.kill(child, which)
         asked_at = time.monotonic()
         assert nursery.join(child) == 0, nursery.log
