@@ -38,7 +38,7 @@ pytestmark = pytest.mark.faults
 
 ROUNDS = 3
 _DISK_LEN = 24 << 20
-_LEFT_LEN = 96 << 10  # at most so much is left: some vouchers still get in
+_LEFT_LEN = 16 << 10  # at most so much is left: some vouchers still get in
 _WAIT_S = 20
 
 

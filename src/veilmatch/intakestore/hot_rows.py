@@ -108,8 +108,8 @@ def read_counts(connection: Connection, accounts: Sequence[bytes]) -> dict[bytes
 
 
 # Rows, segment and accounts in one statement. What is stored is known before anything is
-# counted, so that rows are always locked before accounts, and accounts in order: no two
-# intakes wait crosswise.
+# counted, so that rows are always locked before accounts, and both in order: no two intakes
+# wait crosswise.
 _VOUCHERS = """
 WITH stored AS (
     INSERT INTO voucher (account, asset_id, state, digest, release_id, device_key_id, segment_id,
@@ -150,7 +150,8 @@ def store_rows(
     """
     if not _is_server(connection):
         return _store_rows_embedded(connection, segment_id, body_len, rows)
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+    in_order = sorted(rows)  # by account and id
+    columns: list[Sequence[Any]] = list(zip(*in_order, strict=True))
     packed = [
         (PackedNumbers if name in ("offset", "length") else PackedArray)(column)
         for name, column in zip(VoucherRow._fields, columns, strict=True)
