@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.databases import Cluster
 from tests.integration.service.world import World, make_world
 from tests.nursery import SERVICE, Nursery
 
@@ -21,3 +22,15 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     """Loaded once; every process that a test starts is a fork of its own."""
     with Nursery(tmp_path_factory.mktemp("nursery") / "programs.log", SERVICE) as made:
         yield made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """Where the database is; None is a file beside the segments."""
+    if request.param == "sqlite":
+        yield None
+        return
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    made = cluster.create()
+    yield made
+    cluster.drop(made)

@@ -41,18 +41,6 @@ _KEPT = ("SELECT account, asset_id, state FROM voucher", "SELECT account, asset_
 _OLD = Path(__file__).parents[1] / "unit" / "store" / "version-0.1.sql"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """Where the database is; None is a file beside the segments."""
-    if request.param == "sqlite":
-        yield None
-        return
-    cluster: Cluster = request.getfixturevalue("postgres_cluster")
-    made = cluster.create()
-    yield made
-    cluster.drop(made)
-
-
 def _kill_at(
     nursery: Nursery, chance: random.Random, longest_s: float, command: list[object]
 ) -> bool:

@@ -15,7 +15,6 @@ import psycopg
 import pytest
 from tools import postgres
 
-from tests.databases import Cluster
 from tests.faults.devices import Plan, Senders, make_plan
 from tests.faults.disk import SmallDisk, small_disk
 from tests.faults.house import House, run_undisturbed
@@ -77,21 +76,15 @@ def _check_refusals(plan: Plan) -> None:
     assert set(plan.answers) == {204, 503}
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_full_disk_is_refused_and_nothing_is_lost(
-    kind: str,
+    url: str | None,
     world: World,
     nursery: Nursery,
     disk: SmallDisk,
     tmp_path: Path,
-    request: pytest.FixtureRequest,
     tally: Tally,
 ) -> None:
     """Segments on the small disk; the embedded database too."""
-    url = None
-    if kind == "postgres":
-        cluster: Cluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.create()
     plan, chance = make_plan(world, ROUNDS), random.Random(os.urandom(8))
     expected = run_undisturbed(world, plan, tmp_path / "calm")
     parts = [range(k, len(plan.batches), ROUNDS) for k in range(ROUNDS)]
@@ -117,8 +110,6 @@ def test_a_full_disk_is_refused_and_nothing_is_lost(
     house.drain()
     house.check_accounts(plan, expected)
     _check_refusals(plan)
-    if url:
-        cluster.drop(url)
     tally.add("vouchers accounted for", plan.ledger().total())
 
 

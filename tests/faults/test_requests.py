@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import Cluster
 from tests.faults.devices import make_plan
 from tests.faults.house import House, Outcome, outcome_of, read_ledger, run_undisturbed
 from tests.integration.service.stores import open_store
@@ -27,18 +26,6 @@ pytestmark = pytest.mark.faults
 CUTS = 150
 _TIMES = 4  # each batch so often at once, over two intakes
 _WAIT_S = 20
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def url(request: pytest.FixtureRequest) -> Iterator[str | None]:
-    """Where the database is; None is a file beside the segments."""
-    if request.param == "sqlite":
-        yield None
-        return
-    cluster: Cluster = request.getfixturevalue("postgres_cluster")
-    made = cluster.create()
-    yield made
-    cluster.drop(made)
 
 
 @pytest.fixture

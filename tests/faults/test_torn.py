@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.databases import Cluster
 from tests.faults.devices import Senders, make_plan
 from tests.faults.house import House, outcome_of, read_ledger, run_undisturbed
 from tests.integration.service.stores import open_store
@@ -108,19 +107,13 @@ def _damage(segment: Segment, way: str) -> None:
     segment.path.write_bytes(bytes(data))
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_torn_and_damaged_segments(
-    kind: str,
+    url: str | None,
     world: World,
     nursery: Nursery,
     tmp_path: Path,
-    request: pytest.FixtureRequest,
     tally: Tally,
 ) -> None:
-    url = None
-    if kind == "postgres":
-        cluster: Cluster = request.getfixturevalue("postgres_cluster")
-        url = cluster.create()
     plan, chance = make_plan(world, 3), random.Random(os.urandom(8))
     expected = run_undisturbed(world, plan, tmp_path / "calm")
     house = House(nursery, world, tmp_path / "data", url)
@@ -171,5 +164,3 @@ def test_torn_and_damaged_segments(
     house.drain()
     house.check_accounts(plan, expected)
     tally.add("vouchers accounted for", plan.ledger().total())
-    if url:
-        cluster.drop(url)

@@ -14,29 +14,13 @@ from functools import partial
 from pathlib import Path
 
 import cryptography
-import pytest
 from tools.make_audit_zipapp import write_zipapp
 
+from tests.commands import Captured, run_command, run_json
 from tests.integration.log.house import WITNESSES, House
-from veilmatch.cli.main import run
 from veilmatch.transparency.audits.bundle import Trust, parse_trust
 from veilmatch.transparency.entries.envelope import PartyKey
 from veilmatch.transparency.policy import parse_policy
-
-Captured = pytest.CaptureFixture[str]
-
-
-def _run(*arguments: object) -> int:
-    return run([*map(str, arguments)])
-
-
-def _json(capfd: Captured, *arguments: object, code: int = 0) -> dict[str, object]:
-    capfd.readouterr()
-    found = _run(*arguments, "--json")
-    output = capfd.readouterr()
-    assert found == code, output
-    value: dict[str, object] = json.loads(output.out.strip().splitlines()[-1])
-    return value
 
 
 def _make_release(top: Path) -> Path:
@@ -47,11 +31,11 @@ def _make_release(top: Path) -> Path:
         (top / f"{name}.csv").write_text("hash\n" + "\n".join(common) + "\n", encoding="utf-8")
         key, signed = top / f"{name}.key", top / f"{name}.list"
         who = ["--name", name, "--jurisdiction", jurisdiction]
-        assert _run("provider", "keygen", *who, "--out", key) == 0
+        assert run_command("provider", "keygen", *who, "--out", key) == 0
         hashes = ["--hashes", top / f"{name}.csv", "--algorithm", "pdq"]
-        assert _run("provider", "list", "--key", key, *hashes, "--out", signed) == 0
+        assert run_command("provider", "list", "--key", key, *hashes, "--out", signed) == 0
         lists += ["--list", signed, "--provider", top / f"{name}.json"]
-    assert _run("build", *lists, "--site", top / "site", "--secrets", top / "secrets") == 0
+    assert run_command("build", *lists, "--site", top / "site", "--secrets", top / "secrets") == 0
     return top / "site"
 
 
@@ -61,13 +45,13 @@ def _state_all(top: Path, site: Path) -> list[Path]:
     for name in ("one", "two"):
         out = top / f"{name}.attestation"
         arguments = ["--list", top / f"{name}.list", "--key", top / f"{name}.key", "--out", out]
-        assert _run("log", "attest", *arguments) == 0
+        assert run_command("log", "attest", *arguments) == 0
         attestations.append(out)
     out = top / "release.statement"
     for name in ("one", "two"):  # each adds its own signature
         named = [word for one in attestations for word in ("--attestation", one)]
         key = ["--key", top / f"{name}.key", "--out", out]
-        assert _run("log", "state", "--site", site, *named, *key) == 0
+        assert run_command("log", "state", "--site", site, *named, *key) == 0
     return [*attestations, out]
 
 
@@ -152,12 +136,12 @@ def test_a_release_from_its_lists_to_the_auditor(house: House, capfd: Captured) 
     statements = _state_all(top, site)
     (table,) = site.glob("public/shards/*")  # one shard is the whole file
 
-    done = _json(capfd, *house.append(*statements))
+    done = run_json(capfd, *house.append(*statements))
     assert done == {"places": [0, 1, 2], "new": 3, "size": 3, "witnesses": ["eu", "us"]}
-    assert _json(capfd, *house.append(*statements))["new"] == 0
-    shown = _json(capfd, "log", "show", house.log, "--policy", house.policy)
+    assert run_json(capfd, *house.append(*statements))["new"] == 0
+    shown = run_json(capfd, "log", "show", house.log, "--policy", house.policy)
     assert shown["entries"] == {"0": "list-attestation", "1": "list-attestation", "2": "release"}
-    assert _json(capfd, "log", "show", house.log)["verified"] is False
+    assert run_json(capfd, "log", "show", house.log)["verified"] is False
 
     trust = _write_trust(top, house.policy)
     bundle = top / "bundle.json"
@@ -167,16 +151,16 @@ def test_a_release_from_its_lists_to_the_auditor(house: House, capfd: Captured) 
         watched: list[Path | str] = ["--policy", house.policy, "--trust", trust]
         watched += ["--memory", top / "memory", "--also", house.log]
         for where in (address, house.log):
-            assert _json(capfd, "monitor", where, *watched) == {"size": 3, "findings": []}
-        made = _json(capfd, "audit-bundle", address, *options)
+            assert run_json(capfd, "monitor", where, *watched) == {"size": 3, "findings": []}
+        made = run_json(capfd, "audit-bundle", address, *options)
     assert made["attestations"] == 2
 
     audit = ["audit", bundle, "--trust", trust]
-    report = _json(capfd, *audit, "--table", table)
+    report = run_json(capfd, *audit, "--table", table)
     # Nothing was published here: the bundle has no metadata, and the trust file asks for none.
     ends = ["ok", "skipped", "ok", "ok", *["skipped"] * 4, "ok"]
     assert _outcomes(report) == ["ok"] * 11 + ["skipped"] * 7 + ends
-    assert _outcomes(_json(capfd, *audit))[9:12] == ["ok", "skipped", "skipped"]
+    assert _outcomes(run_json(capfd, *audit))[9:12] == ["ok", "skipped", "skipped"]
 
     alone = _run_zipapp(top, bundle, "--trust", trust, "--table", table, "--json")
     assert alone.returncode == 0, alone.stderr
@@ -203,7 +187,7 @@ def _outcomes(report: dict[str, object]) -> list[str]:
 def _check_failures(top: Path, house: House, bundle: Path, table: Path, capfd: Captured) -> None:
     """The same files, with something wrong: the check that looks there fails, and says so."""
     trust = _write_trust(top, house.policy, min_shares=30)
-    report = _json(capfd, "audit", bundle, "--trust", trust, code=1)
+    report = run_json(capfd, "audit", bundle, "--trust", trust, code=1)
     assert _outcomes(report) == ["ok"] * 5 + ["failed"] + ["not reached"] * 21
     alone = _run_zipapp(top, bundle, "--trust", trust)
     assert alone.returncode == 1
@@ -213,14 +197,16 @@ def _check_failures(top: Path, house: House, bundle: Path, table: Path, capfd: C
     changed = bytearray(table.read_bytes())
     changed[-1] ^= 1
     (top / "changed.bin").write_bytes(changed)
-    report = _json(capfd, "audit", bundle, "--trust", trust, "--table", top / "changed.bin", code=1)
+    report = run_json(
+        capfd, "audit", bundle, "--trust", trust, "--table", top / "changed.bin", code=1
+    )
     assert _outcomes(report) == ["ok"] * 10 + ["failed"] + ["not reached"] * 16
 
     (top / "broken.json").write_bytes(bundle.read_bytes()[:-1])
-    report = _json(capfd, "audit", top / "broken.json", "--trust", trust, code=1)
+    report = run_json(capfd, "audit", top / "broken.json", "--trust", trust, code=1)
     assert _outcomes(report) == ["failed"] + ["not reached"] * 26
     assert _run_zipapp(top, top / "missing.json", "--trust", trust).returncode == 2
-    assert _run("audit", top / "missing.json", "--trust", trust) == 2
+    assert run_command("audit", top / "missing.json", "--trust", trust) == 2
 
 
 def test_a_release_that_was_not_logged_has_no_bundle(house: House, capfd: Captured) -> None:
@@ -229,7 +215,7 @@ def test_a_release_that_was_not_logged_has_no_bundle(house: House, capfd: Captur
     assert house.nursery.run(*house.append(*statements[:2])) == 0
     options = ["--site", site, "--policy", house.policy, "--out", house.top / "bundle.json"]
     capfd.readouterr()
-    assert _run("audit-bundle", house.log, *options) == 1
+    assert run_command("audit-bundle", house.log, *options) == 1
     assert "not in the log" in capfd.readouterr().err
     assert not (house.top / "bundle.json").exists()
 
@@ -248,11 +234,11 @@ def test_witnesses_that_are_away_stop_the_log_only_together(house: House, capfd:
     text = house.policy.read_text(encoding="utf-8")
     house.policy.write_text(text.replace("group both all", "group both any"), encoding="utf-8")
     house.kill("us")
-    assert _json(capfd, *house.append())["witnesses"] == ["eu"]
+    assert run_json(capfd, *house.append())["witnesses"] == ["eu"]
     house.kill("eu")
     capfd.readouterr()
-    assert _run(*house.append()) == 3
+    assert run_command(*house.append()) == 3
     assert "cannot be reached" in capfd.readouterr().err
     for name in WITNESSES:
         house.start(name)
-    assert _json(capfd, *house.append())["witnesses"] == ["eu", "us"]
+    assert run_json(capfd, *house.append())["witnesses"] == ["eu", "us"]

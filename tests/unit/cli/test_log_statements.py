@@ -10,26 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import Captured, run_command, run_json
 from tests.publication import Publisher, make_person
 from veilmatch.cli.main import run
 from veilmatch.logstore.state import load_note_signer
 from veilmatch.transparency.entries.entry import parse_statement
 from veilmatch.transparency.entries.envelope import parse_envelope
-
-Captured = pytest.CaptureFixture[str]
-
-
-def _run(*arguments: object) -> int:
-    return run([*map(str, arguments)])
-
-
-def _json(capfd: Captured, *arguments: object, code: int = 0) -> dict[str, object]:
-    capfd.readouterr()
-    found = _run(*arguments, "--json")
-    output = capfd.readouterr()
-    assert found == code, output
-    value: dict[str, object] = json.loads(output.out.strip().splitlines()[-1])
-    return value
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +28,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, jurisdiction in (("one", "NL"), ("two", "CA")):
         key, signed = tmp_path / f"{name}.key", tmp_path / f"{name}.list"
         who = ["--name", name, "--jurisdiction", jurisdiction]
-        assert _run("provider", "keygen", *who, "--out", key) == 0
+        assert run_command("provider", "keygen", *who, "--out", key) == 0
         hashes = ["--hashes", tmp_path / "all.csv", "--algorithm", "pdq"]
-        assert _run("provider", "list", "--key", key, *hashes, "--out", signed) == 0
+        assert run_command("provider", "list", "--key", key, *hashes, "--out", signed) == 0
         lists += ["--list", signed, "--provider", tmp_path / f"{name}.json"]
     site = ["--site", tmp_path / "site", "--secrets", tmp_path / "secrets"]
-    assert _run("build", *lists, *site) == 0
+    assert run_command("build", *lists, *site) == 0
     folders = ["--log", tmp_path / "log", "--state", tmp_path / "state"]
-    assert _run("log", "init", "--origin", "log.example", *folders) == 0
+    assert run_command("log", "init", "--origin", "log.example", *folders) == 0
     key_line = load_note_signer(tmp_path / "state" / "note.key").key.to_bytes().decode()
     (tmp_path / "policy").write_text(f"log {key_line}\nquorum none\n", encoding="utf-8")
     return tmp_path
@@ -70,7 +56,7 @@ def _append(top: Path, *names: str) -> list[object]:
 def _monitor(top: Path, capfd: Captured) -> list[tuple[str, int]]:
     """Kinds and places; a log without witnesses is always told to stand still, too."""
     options = ["--policy", top / "policy", "--memory", top / "memory"]
-    seen = _json(capfd, "monitor", top / "log", *options, code=1)
+    seen = run_json(capfd, "monitor", top / "log", *options, code=1)
     findings = seen["findings"]
     assert isinstance(findings, list)
     return [(one["kind"], one["index"]) for one in findings if one["kind"] != "freeze"]
@@ -84,23 +70,23 @@ def test_each_kind_is_made_logged_and_told(top: Path, capfd: Captured) -> None:
     program = top / "program.whl"
     program.write_bytes(b"harmless bytes")
     software = ["--version", "1.0", "--source", "git: 0a1b"]
-    assert _run("log", "state-parameters", "--site", top / "site", *_signed(top, "p1")) == 0
-    assert _run("log", "state-software", program, *software, *_signed(top, "software")) == 0
-    _json(capfd, *_append(top, "p1", "software"))
+    assert run_command("log", "state-parameters", "--site", top / "site", *_signed(top, "p1")) == 0
+    assert run_command("log", "state-software", program, *software, *_signed(top, "software")) == 0
+    run_json(capfd, *_append(top, "p1", "software"))
     assert _monitor(top, capfd) == []
 
     reason = ["--reason", "it was built wrongly"]
-    assert _run("log", "revoke", top / "software", *reason, *_signed(top, "r1")) == 0
+    assert run_command("log", "revoke", top / "software", *reason, *_signed(top, "r1")) == 0
     lost = ["--provider", top / "two.json", "--reason", "the key was lost"]
-    assert _run("log", "revoke", *lost, *_signed(top, "r2")) == 0
+    assert run_command("log", "revoke", *lost, *_signed(top, "r2")) == 0
     other = ["--site", top / "site", "--from-epoch", 9]
-    assert _run("log", "state-parameters", *other, *_signed(top, "p2")) == 0
-    _json(capfd, *_append(top, "r1", "r2", "p2"))
+    assert run_command("log", "state-parameters", *other, *_signed(top, "p2")) == 0
+    run_json(capfd, *_append(top, "r1", "r2", "p2"))
     # The same parameters from another epoch on are no change; both revocations are told.
     assert _monitor(top, capfd) == [("revocation", 2), ("revocation", 3)]
     assert _monitor(top, capfd) == []  # once
 
-    shown = _json(capfd, "log", "show", top / "log", "--policy", top / "policy")
+    shown = run_json(capfd, "log", "show", top / "log", "--policy", top / "policy")
     assert shown["entries"] == {
         "0": "parameters",
         "1": "software",
@@ -117,10 +103,10 @@ def test_new_root_keys_are_told(top: Path, capfd: Captured) -> None:
     for number, data in enumerate(publisher.roots[:2], start=1):
         (top / f"{number}.root.json").write_bytes(data)
         root = top / f"{number}.root.json"
-        assert _run("log", "state-root", root, *_signed(top, f"root{number}")) == 0
-    _json(capfd, *_append(top, "root1"))
+        assert run_command("log", "state-root", root, *_signed(top, f"root{number}")) == 0
+    run_json(capfd, *_append(top, "root1"))
     assert _monitor(top, capfd) == []  # where it begins is no news
-    _json(capfd, *_append(top, "root2"))
+    run_json(capfd, *_append(top, "root2"))
     assert _monitor(top, capfd) == [("keys", 1)]
 
 
@@ -128,21 +114,21 @@ def test_what_the_statements_name(top: Path) -> None:
     program = top / "program.whl"
     program.write_bytes(b"harmless bytes")
     software = ["--version", "1.0", "--source", "git: 0a1b"]
-    assert _run("log", "state-software", program, *software, *_signed(top, "software")) == 0
+    assert run_command("log", "state-software", program, *software, *_signed(top, "software")) == 0
     made = parse_statement(parse_envelope((top / "software").read_bytes()).payload)
     (subject,) = made.subjects
     assert subject.name == "program.whl"
     assert subject.sha256 == hashlib.sha256(b"harmless bytes").digest()
 
     reason = ["--reason", "a mistake", "--effective-at", 1_790_000_000]
-    assert _run("log", "revoke", top / "software", *reason, *_signed(top, "gone")) == 0
+    assert run_command("log", "revoke", top / "software", *reason, *_signed(top, "gone")) == 0
     revoked = parse_statement(parse_envelope((top / "gone").read_bytes()).payload)
     assert revoked.subjects[0].sha256 == made.to_entry()
     assert revoked.predicate["revoked"] == "software"
     assert revoked.predicate["effective_at"] == 1_790_000_000
 
     lost = ["--provider", top / "two.json", "--reason", "lost"]
-    assert _run("log", "revoke", *lost, *_signed(top, "lost")) == 0
+    assert run_command("log", "revoke", *lost, *_signed(top, "lost")) == 0
     of_key = parse_statement(parse_envelope((top / "lost").read_bytes()).payload)
     public = json.loads((top / "two.json").read_text(encoding="utf-8"))["public_key"]
     assert of_key.predicate["revoked"] == "key"
@@ -153,7 +139,7 @@ def test_what_the_statements_name(top: Path) -> None:
 
 def _sign_with(top: Path, key: str) -> bytes:
     parameters = ["--site", top / "site", *_signed(top, "by-two", key)]
-    assert _run("log", "state-parameters", *parameters) == 0
+    assert run_command("log", "state-parameters", *parameters) == 0
     return (top / "by-two").read_bytes()
 
 
@@ -161,21 +147,21 @@ def test_parties_sign_one_revocation_at_different_times(
     top: Path, capfd: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = ["--provider", top / "two.json", "--reason", "lost"]
-    assert _run("log", "revoke", *lost, *_signed(top, "r", "one.key")) == 0
+    assert run_command("log", "revoke", *lost, *_signed(top, "r", "one.key")) == 0
     monkeypatch.setattr("veilmatch.cli.auditor.log_statements.system_clock", lambda: 2_000_000_000)
-    found = _json(capfd, "log", "revoke", *lost, *_signed(top, "r", "two.key"))
+    found = run_json(capfd, "log", "revoke", *lost, *_signed(top, "r", "two.key"))
     assert found == {"kind": "revocation", "signatures": 2}
 
 
 @pytest.mark.parametrize("wrong", ["neither", "both", "parameters", "two kinds", "no reason"])
 def test_what_cannot_be_revoked_is_refused(top: Path, capfd: Captured, wrong: str) -> None:
-    assert _run("log", "state-parameters", "--site", top / "site", *_signed(top, "p")) == 0
+    assert run_command("log", "state-parameters", "--site", top / "site", *_signed(top, "p")) == 0
     out, provider = _signed(top, "r"), ["--provider", top / "two.json"]
     attested = ["--list", top / "one.list", *_signed(top, "a")]
-    assert _run("log", "attest", *attested) == 0
+    assert run_command("log", "attest", *attested) == 0
     (top / "f").write_bytes(b"x")
     about = ["--version", "1", "--source", "s", *_signed(top, "s")]
-    assert _run("log", "state-software", top / "f", *about) == 0
+    assert run_command("log", "state-software", top / "f", *about) == 0
     arguments: dict[str, list[object]] = {
         "neither": ["--reason", "x"],
         "both": [top / "a", *provider, "--reason", "x"],
@@ -184,7 +170,7 @@ def test_what_cannot_be_revoked_is_refused(top: Path, capfd: Captured, wrong: st
         "no reason": [top / "a", "--reason", ""],
     }
     capfd.readouterr()
-    assert _run("log", "revoke", *arguments[wrong], *out) == 2
+    assert run_command("log", "revoke", *arguments[wrong], *out) == 2
     assert capfd.readouterr().err.startswith("error: ")
     assert not (top / "r").exists()
 
@@ -217,9 +203,9 @@ def test_a_changed_parameter_is_told(top: Path, capfd: Captured) -> None:
     for name in ("one", "two"):
         lists += ["--list", top / f"{name}.list", "--provider", top / f"{name}.json"]
     build = ["build", *lists, *second, "--secrets", top / "other-secrets"]
-    assert _run(*build, "--min-shares", 40) == 0
-    assert _run("log", "state-parameters", *first, *_signed(top, "p1")) == 0
-    assert _run("log", "state-parameters", *second, *_signed(top, "p2")) == 0
-    _json(capfd, *_append(top, "p1", "p2"))
+    assert run_command(*build, "--min-shares", 40) == 0
+    assert run_command("log", "state-parameters", *first, *_signed(top, "p1")) == 0
+    assert run_command("log", "state-parameters", *second, *_signed(top, "p2")) == 0
+    run_json(capfd, *_append(top, "p1", "p2"))
     capfd.readouterr()
     assert _monitor(top, capfd) == [("parameters", 1)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import Captured, run_command, run_json
 from tests.hardware import PIN, Token
 from tests.hardware_fixtures import soft_hsm, token
 from tests.publishing import begin_site, publish_release, stage_release
@@ -28,33 +29,19 @@ from veilmatch.transparency.entries.entry import EntryKind, parse_statement
 from veilmatch.transparency.entries.envelope import parse_envelope, verify_envelope
 
 __all__ = ["soft_hsm", "token"]
-Captured = pytest.CaptureFixture[str]
-
-
-def _run(*arguments: object) -> int:
-    return run([*map(str, arguments)])
-
-
-def _json(capfd: Captured, *arguments: object, code: int = 0) -> dict[str, object]:
-    capfd.readouterr()
-    found = _run(*arguments, "--json")
-    output = capfd.readouterr()
-    assert found == code, output
-    value: dict[str, object] = json.loads(output.out.strip().splitlines()[-1])
-    return value
 
 
 def _hardware_provider(token: Token, folder: Path, name: str = "hardware") -> Path:
     key = folder / f"{name}.key"
     who = ["--name", name, "--jurisdiction", "NL", "--out", key]
-    assert _run("provider", "keygen", *who, "--pkcs11", token.uri()) == 0
+    assert run_command("provider", "keygen", *who, "--pkcs11", token.uri()) == 0
     return key
 
 
 def test_attest_and_read_back(kit: Kit, tmp_path: Path, capfd: Captured) -> None:
     out = tmp_path / "one.attestation"
     key, listed = kit.path("one.key"), kit.path("one.list")
-    said = _json(capfd, "provider", "attest", "--list", listed, "--key", key, "--out", out)
+    said = run_json(capfd, "provider", "attest", "--list", listed, "--key", key, "--out", out)
     parsed = parse_hash_list(listed.read_bytes())
     assert said["commitment"] == parsed.commitment.hex()
     assert said["count"] == 31
@@ -72,7 +59,7 @@ def test_inspect_shows_everything(kit: Kit, capfd: Captured) -> None:
     capfd.readouterr()
     public, own = kit.path("one.json"), kit.path("one.list")
     words = ["--site", kit.path("site"), "--provider", public, "--list", own]
-    assert _run("provider", "inspect", *words) == 0
+    assert run_command("provider", "inspect", *words) == 0
     said = capfd.readouterr().out
     current = json.loads(kit.path("site/current.json").read_bytes())
     assert current["release_id"] in said
@@ -86,7 +73,7 @@ def test_inspect_shows_everything(kit: Kit, capfd: Captured) -> None:
 
 
 def test_inspect_as_a_stranger_skips_the_own_list(kit: Kit, capfd: Captured) -> None:
-    said = _json(capfd, "provider", "inspect", "--site", kit.path("site"))
+    said = run_json(capfd, "provider", "inspect", "--site", kit.path("site"))
     assert (said["passed"], said["skipped"], said["error"]) == (7, [7], "")
     assert said["release"]["jurisdictions"] == ["CA", "NL"]  # type: ignore[index]
 
@@ -97,7 +84,7 @@ def test_the_rows_are_checked_on_an_engine(
     runs = tmp_path / "runs"
     site = ["provider", "inspect", "--site", own_kit.path("site")]
     on_engine = [*site, "--engine", "local:1", "--run-data", runs]
-    said = _json(capfd, *on_engine)
+    said = run_json(capfd, *on_engine)
     assert (said["passed"], said["error"]) == (7, "")
     with closing(sqlite3.connect(runs / "runs.sqlite")) as database:
         assert database.execute("SELECT count(*) FROM shard_run").fetchall() == [(0,)]
@@ -110,9 +97,9 @@ def test_the_rows_are_checked_on_an_engine(
     shard.write_bytes(data)
     (folder,) = own_kit.path("site").glob("releases/*")
     assert rename_shard(folder, shard) != shard
-    said = _json(capfd, *on_engine, code=1)
+    said = run_json(capfd, *on_engine, code=1)
     assert (said["passed"], said["error"]) == (1, "TableError")
-    assert said == _json(capfd, *site, code=1)  # as one process says it
+    assert said == run_json(capfd, *site, code=1)  # as one process says it
 
 
 def rename_shard(folder: Path, shard: Path) -> Path:
@@ -125,7 +112,7 @@ def rename_shard(folder: Path, shard: Path) -> Path:
 
 def test_inspect_by_a_provider_whose_list_is_not_in_it(kit: Kit, capfd: Captured) -> None:
     public = kit.path("strange.json")
-    said = _json(
+    said = run_json(
         capfd, "provider", "inspect", "--site", kit.path("site"), "--provider", public, code=1
     )
     assert (said["passed"], said["error"]) == (6, "VerificationError")
@@ -137,7 +124,7 @@ def test_another_list_than_the_one_handed_over_is_not_approved(
     """The publisher took an older list, or a list it changed: the provider sees it."""
     k = own_kit.folder
     newer = ["--key", k / "one.key", "--hashes", k / "two.csv", "--out", k / "newer.list"]
-    assert _run("provider", "list", *newer, "--algorithm", "pdq") == 0
+    assert run_command("provider", "list", *newer, "--algorithm", "pdq") == 0
     stage_release(k, SIGNERS)
     staged = k / "site" / "staged" / "targets.json"
     before = staged.read_bytes()
@@ -169,7 +156,7 @@ def test_a_key_that_the_root_does_not_name_signs_nothing(own_kit: Kit, refused: 
     k = own_kit.folder
     words = ["--list", k / "three.list", "--list", k / "two.list", "--site", k / "site"]
     words += ["--provider", k / "three.json", "--provider", k / "two.json"]
-    assert _run("build", *words, "--secrets", k / "secrets") == 0
+    assert run_command("build", *words, "--secrets", k / "secrets") == 0
     stage_release(k, ("three", "two"))
     staged = k / "site" / "staged" / "targets.json"
     before = staged.read_bytes()
@@ -208,7 +195,7 @@ def test_damage_is_told_at_its_number(
     if change == "manifest value":
         value = manifest.read_bytes()
         manifest.write_bytes(value.replace(b'"min_shares":31', b'"min_shares":30'))
-    said = _json(capfd, "provider", "inspect", "--site", own_kit.path("site"), code=1)
+    said = run_json(capfd, "provider", "inspect", "--site", own_kit.path("site"), code=1)
     assert (said["passed"], said["error"]) == (passed, error)
 
 
@@ -216,7 +203,7 @@ def test_time_is_checked(kit: Kit, capfd: Captured, monkeypatch: pytest.MonkeyPa
     now = time.time()
     for moved in (31 * 86_400, -2 * 86_400):
         monkeypatch.setattr(time, "time", lambda moved=moved: now + moved)
-        said = _json(capfd, "provider", "inspect", "--site", kit.path("site"), code=1)
+        said = run_json(capfd, "provider", "inspect", "--site", kit.path("site"), code=1)
         assert (said["passed"], said["error"]) == (4, "ExpiredError")
 
 
@@ -224,11 +211,14 @@ def test_certify(kit: Kit, tmp_path: Path, capfd: Captured) -> None:
     attestation, out = tmp_path / "attestation", tmp_path / "certificate"
     key = ["--key", kit.path("two.key")]
     assert (
-        _run("provider", "attest", *key, "--list", kit.path("two.list"), "--out", attestation) == 0
+        run_command(
+            "provider", "attest", *key, "--list", kit.path("two.list"), "--out", attestation
+        )
+        == 0
     )
     words = ["--site", kit.path("site"), "--attestation", attestation]
     method = ["--method", "every picture seen by two analysts", "--out", out]
-    assert _json(capfd, "provider", "certify", *key, *words, *method)["kind"] == "certificate"
+    assert run_json(capfd, "provider", "certify", *key, *words, *method)["kind"] == "certificate"
     provider = parse_provider(json.loads(kit.path("two.json").read_bytes()))
     payload = verify_envelope(parse_envelope(out.read_bytes()), [party_key(provider)]).payload
     statement = parse_statement(payload)
@@ -277,16 +267,16 @@ def test_a_key_in_a_module_signs_everything(kit: Kit, token: Token, tmp_path: Pa
     assert PIN not in key.read_text()
     assert key.stat().st_mode & 0o077 == 0
     words = ["--key", key, "--hashes", k / "two.csv", "--out", k / "hard.list"]
-    assert _run("provider", "list", *words, "--algorithm", "pdq") == 0
+    assert run_command("provider", "list", *words, "--algorithm", "pdq") == 0
     begin_site(k, names)
     words = ["--list", k / "hard.list", "--list", k / "two.list", "--site", k / "site"]
     words += ["--provider", k / "hard.json", "--provider", k / "two.json"]
-    assert _run("build", *words, "--secrets", token.uri("alpha", folder=k / "sealed")) == 0
+    assert run_command("build", *words, "--secrets", token.uri("alpha", folder=k / "sealed")) == 0
     assert [path.suffix for path in (k / "sealed").iterdir()] == [".sealed"]
     publish_release(k, names)
     site = ["--key", key, "--site", k / "site", "--attestation", k / "hard.attestation"]
     certificate = ["--method", "two analysts", "--out", k / "hard.certificate"]
-    assert _run("provider", "certify", *site, *certificate) == 0
+    assert run_command("provider", "certify", *site, *certificate) == 0
 
 
 def test_metadata_is_signed_by_a_key_in_a_module(token: Token, tmp_path: Path) -> None:

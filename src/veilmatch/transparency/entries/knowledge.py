@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from veilmatch.errors import EncodingError, ProofError, TableError
 from veilmatch.transparency.entries.canonical import Fields
-from veilmatch.transparency.entries.manifest import load_manifest
+from veilmatch.transparency.entries.manifest import hash_labelled, load_manifest
 
 # RFC 9496 section 4.1: the field, the curve, and two roots that are used often.
 P = 2**255 - 19
@@ -151,12 +151,10 @@ def verify_alpha_known(manifest: bytes) -> None:
         raise TableError("the release's public value is not a valid element") from error
     if public == bytes(_LEN):
         raise TableError("the release's public value is the identity")
-    binding = hashlib.sha256(_BINDING)
-    for part in (nonce, epoch.to_bytes(8, "big")):
-        binding.update(len(part).to_bytes(8, "big") + part)
+    binding = hash_labelled(_BINDING, nonce, epoch.to_bytes(8, "big"))
     commitment = add_points(
         multiply_point(response, decode_element(GENERATOR)), multiply_point(challenge, point)
     )
-    told = _prefixed(public, encode_element(commitment), binding.digest()) + b"Challenge"
+    told = _prefixed(public, encode_element(commitment), binding) + b"Challenge"
     if _hash_to_scalar(told) != challenge:
         raise ProofError("the proof that alpha is known does not verify")

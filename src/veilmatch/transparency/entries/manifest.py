@@ -58,15 +58,23 @@ class ManifestSummary:
     sources: tuple[Source, ...]
 
 
+def hash_labelled(label: bytes, *parts: bytes) -> bytes:
+    """Hash parts under a label, each after its length in eight bytes: ``bytes (32,)``.
+
+    Source: spec/00-conventions.md.
+    """
+    state = hashlib.sha256(label)
+    for part in parts:
+        state.update(len(part).to_bytes(8, "big") + part)
+    return state.digest()
+
+
 def derive_release_id(manifest: bytes, table_root: bytes) -> bytes:
     """Derive the release id, ``bytes (32,)``, a second time and on its own.
 
     Source: spec/80-transparency.md rule B-5.
     """
-    state = hashlib.sha256(_LABEL)
-    for part in (manifest, table_root):
-        state.update(len(part).to_bytes(8, "big") + part)
-    return state.digest()
+    return hash_labelled(_LABEL, manifest, table_root)
 
 
 def summarise_manifest(data: bytes) -> ManifestSummary:
