@@ -21,6 +21,9 @@ SERVICE = (
     "veilmatch.cli.operator.action_commands",
     "veilmatch.jobs.worker:LEASE_S=0",
 )
+# Leases of no length are for one worker at a time: two would take a segment from each other,
+# at every try, until it is held for an operator.
+SEVERAL_WORKERS = (*SERVICE, "veilmatch.jobs.worker:LEASE_S=2")
 
 
 class Nursery:

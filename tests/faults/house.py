@@ -72,6 +72,20 @@ def read_ledger(store: OpenStore) -> dict[str, Counter[tuple[bytes, bytes]]]:
     return found
 
 
+def _tell_difference(ledger: dict[str, Counter[tuple[bytes, bytes]]], plan: Plan) -> str:
+    """Which vouchers are missing, doubled or in another state, by batch."""
+    found: Counter[tuple[bytes, bytes]] = sum(ledger.values(), Counter())
+    missing, doubled = plan.ledger() - found, found - plan.ledger()
+    others = {state: rows for state, rows in ledger.items() if state != "processed"}
+    batch_of = {one: number for number, batch in enumerate(plan.members) for one in batch}
+
+    def batches(rows: Counter[tuple[bytes, bytes]]) -> list[int]:
+        return sorted(batch_of[one] for one in rows)
+
+    states = {state: batches(rows) for state, rows in others.items()}
+    return f"missing: {batches(missing)}; doubled: {batches(doubled)}; not processed: {states}"
+
+
 @dataclass
 class House:
     """Intakes and workers as processes, on one store.
@@ -168,7 +182,7 @@ class House:
         while time.monotonic() < deadline:
             status = self.nursery.run(*self.work_options("--drain", "--interval", "0.2"))
             with open_store(self.data, self.url) as store, contextlib.suppress(StoreError):
-                if status == 0 and store.work.pending_count() == (0, 0):
+                if status == 0 and store.work.is_drained():
                     break
             time.sleep(0.2)
         else:
@@ -180,6 +194,7 @@ class House:
         """Everything that was sent is in the ledger once, and opens as if undisturbed."""
         assert len(plan.acknowledged) == len(plan.batches)
         with open_store(self.data, self.url) as store:
-            assert read_ledger(store) == {"processed": plan.ledger()}
+            ledger = read_ledger(store)
+            assert ledger == {"processed": plan.ledger()}, _tell_difference(ledger, plan)
             assert outcome_of(store) == expected
         assert self.nursery.own_tracebacks() == []

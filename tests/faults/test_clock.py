@@ -17,18 +17,16 @@ from tests.faults.jumping_clock import VARIABLE
 from tests.integration.service.processes import free_port
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import World
-from tests.nursery import SERVICE, Nursery
+from tests.nursery import SEVERAL_WORKERS, Nursery
 from tests.tally import Tally
 
 pytestmark = pytest.mark.faults
 
 JUMPS = 16
 DAY_S = 86_400
-_LEASE_S = 2  # a lease that is held when the clock jumps ends soon after, not a day later
 _SETTINGS = (
     "tests.faults.jumping_clock",
-    *SERVICE,
-    f"veilmatch.jobs.worker:LEASE_S={_LEASE_S}",
+    *SEVERAL_WORKERS,
     "veilmatch.service.app:_COLLECT_S=1",
 )
 

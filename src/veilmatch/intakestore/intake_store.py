@@ -35,6 +35,7 @@ from veilmatch.store.blobs import Blobs
 from veilmatch.store.crypter import Crypter, seal_bodies
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, SegmentWriter, is_abandoned
+from veilmatch.store.statements import insert
 
 _KNOWN_MAX = 200_000  # devices remembered in memory
 _CLOCK_SLACK_S = 3600  # clocks of two machines may differ
@@ -76,6 +77,7 @@ class IntakeStore:
         self._database, self._shelf, self._crypter = database, SegmentShelf(folder, blobs), crypter
         self._limits, self._clock = limits, clock
         self._writer: SegmentWriter | None = None
+        self._unlisted: SegmentWriter | None = None  # its row may be there or not
         self._known_devices: set[Key] = set()
         self._lock = threading.Lock()
 
@@ -181,22 +183,21 @@ class IntakeStore:
 
     def _open_writer(self) -> SegmentWriter:
         if self._writer is None:
-            writer = SegmentWriter(self._shelf.folder, self._clock())
-            try:
-                with self._database.transaction() as connection:
-                    connection.execute(
-                        schema.segment.insert().values(
-                            segment_id=writer.segment_id,
-                            state="open",
-                            opened_at=writer.opened_at,
-                        )
+            writer = self._unlisted or SegmentWriter(self._shelf.folder, self._clock())
+            # A failure does not say whether the row was kept: until it is known to be there, the
+            # file stays for the next try. A row without a file would wait for ever.
+            self._unlisted = writer
+            writer.opened_at = self._clock()
+            with self._database.transaction() as connection:
+                connection.execute(
+                    insert(connection, schema.segment)
+                    .values(segment_id=writer.segment_id, state="open", opened_at=writer.opened_at)
+                    .on_conflict_do_update(
+                        index_elements=[schema.segment.c.segment_id],
+                        set_={"opened_at": writer.opened_at},
                     )
-            except StoreError:
-                # Without its row no worker would ever find the segment.
-                writer.close()
-                self._shelf.delete(writer.segment_id, "local")
-                raise
-            self._writer = writer
+                )
+            self._writer, self._unlisted = writer, None
         return self._writer
 
     def _insert(
@@ -286,6 +287,9 @@ class IntakeStore:
             if self._writer is not None:
                 self._seal([self._writer.segment_id])
                 self._drop_writer()
+            if self._unlisted is not None:  # sealed with the dead writers', if its row is there
+                self._unlisted.close()
+                self._unlisted = None
             table = schema.segment.c
             with self._database.transaction() as connection:
                 query = select(table.segment_id).where(table.state == "open")

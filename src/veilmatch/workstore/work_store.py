@@ -159,6 +159,21 @@ class WorkStore:
             counts = list(rows)
         return len(counts), sum(counts)
 
+    def is_drained(self) -> bool:
+        """Say whether nothing waits: no segment, and no account whose shares changed.
+
+        What another worker has now still waits; what is held for an operator does not.
+        """
+        account = schema.account.c
+        changed = and_(
+            account.share_version != account.checked_version,
+            account.open_attempts <= MAX_ATTEMPTS,
+        )
+        with self._database.transaction() as connection:
+            query = select(account.account).where(changed).limit(1)
+            is_left = connection.execute(query).first() is not None
+        return not is_left and self.pending_count() == (0, 0)
+
     def read_segment(self, lease: Lease) -> list[WaitingVoucher]:
         """Read the vouchers of a leased segment that still wait. Raises StoreError."""
         voucher, device = schema.voucher.c, schema.device.c

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,16 @@ def test_work_and_cases(world: World, data: Path, tmp_path: Path, capfd: Capture
 def test_work_drains(world: World, data: Path, capfd: Captured) -> None:
     done = _json(capfd, *_work(world, data), "--drain", "--interval", "0.05")
     assert done == {"vouchers": 16, "segments": 1}
+
+
+def test_work_drains_what_a_dead_worker_had_begun_to_open(world: World, data: Path) -> None:
+    assert run([str(one) for one in [*_work(world, data), "--once"]]) == 0
+    with open_store(data) as store:
+        store.execute("UPDATE account SET share_version = share_version + 1")
+        assert store.work.lease_account(int(time.time()), 2) is not None
+    assert run([str(one) for one in [*_work(world, data), "--drain", "--interval", "0.1"]]) == 0
+    with open_store(data) as store:
+        assert store.work.is_drained()
 
 
 def test_lists_name_no_account(world: World, data: Path, capfd: Captured) -> None:

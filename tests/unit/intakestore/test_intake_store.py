@@ -220,41 +220,47 @@ def test_a_write_that_is_cut_short_goes_on(
     assert bodies == {one.body for one in sent}
 
 
-def _fail_once(monkeypatch: pytest.MonkeyPatch, house: House, number: int) -> None:
+def _fail_once(
+    monkeypatch: pytest.MonkeyPatch, house: House, number: int, is_kept: bool = False
+) -> None:
     """Let the transaction with this number, counted from now, fail at its commit."""
     real, seen = house.database.transaction, iter(range(1000))
 
     def transaction() -> object:
         if next(seen) == number:
             monkeypatch.undo()
-            return _Failing(real)
+            return _Failing(real, is_kept)
         return real()
 
     monkeypatch.setattr(house.database, "transaction", transaction)
 
 
 class _Failing:
-    """A transaction whose commit fails: everything in it is rolled back."""
+    """A transaction whose commit fails: all of it is rolled back, or kept and only not told."""
 
-    def __init__(self, real: Callable[[], object]) -> None:
-        self._inner = real()
+    def __init__(self, real: Callable[[], object], is_kept: bool) -> None:
+        self._inner, self._is_kept = real(), is_kept
 
     def __enter__(self) -> object:
         return self._inner.__enter__()  # type: ignore[attr-defined]
 
     def __exit__(self, *exc: object) -> None:
         error = OperationalError("COMMIT", None, OSError("disk"))
+        if self._is_kept:
+            self._inner.__exit__(None, None, None)  # type: ignore[attr-defined]
+            raise StoreError("the server was gone before it answered") from error
         self._inner.__exit__(OperationalError, error, None)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("is_kept", [False, True])
 @pytest.mark.parametrize("number", range(7))  # one of each kind, and some later
 def test_whichever_commit_fails_what_is_answered_is_processed(
-    house: House, world: World, monkeypatch: pytest.MonkeyPatch, number: int
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch, number: int, is_kept: bool
 ) -> None:
     """A batch is either refused, or stored and later matched: never stored and forgotten."""
     device, release = Device(), world.current
     intake, refused = house.intake(), 0
-    _fail_once(monkeypatch, house, number)
+    _fail_once(monkeypatch, house, number, is_kept)
     for _ in range(3):
         batch = device.accepted(release, device.make(release, known=0, unknown=1))
         for _ in range(3):  # the device sends again what was not acknowledged
@@ -269,6 +275,7 @@ def test_whichever_commit_fails_what_is_answered_is_processed(
     assert len(house.files()) == 1
     process_all(house, world)
     assert house.rows("SELECT state, count(*) FROM voucher GROUP BY state") == [("processed", 3)]
+    assert house.work().pending_count() == (0, 0)  # no row that waits for a file that is gone
 
 
 def test_segment_is_sealed_by_age(make_house: HouseMaker, world: World) -> None:

@@ -71,6 +71,22 @@ def test_a_segment_that_never_ends_is_held_for_an_operator(house: House, world: 
     assert house.scalar("SELECT count(*) FROM share") == 4
 
 
+def test_what_another_worker_has_still_waits(house: House, world: World) -> None:
+    _store(house, world, 2)
+    work = house.work()
+    assert not work.is_drained()
+    held = lease(house)
+    assert not work.is_drained()
+    finish(house, world, held, match(world, work.read_segment(held)))
+    assert work.pending_count() == (0, 0)
+    assert not work.is_drained(), "the account was not looked at"
+    opening = work.lease_account(house.now, LEASE_S)
+    assert opening is not None
+    assert not work.is_drained(), "another worker looks at the account, or died over it"
+    work.mark_checked(opening)
+    assert work.is_drained()
+
+
 def test_an_opening_that_never_ends_is_held_until_shares_change(house: House, world: World) -> None:
     device = Device()
     _store(house, world, 2, device)
@@ -82,6 +98,7 @@ def test_an_opening_that_never_ends_is_held_until_shares_change(house: House, wo
     for _ in range(2):
         assert work.lease_account(house.now, LEASE_S) is None
     assert house.cases().operator_counts() == {"held opening": 1}
+    assert work.is_drained(), "what is held is the operator's"
     release = world.current
     sent = device.make(release, known=5)[2:]
     house.intake().store_batches([device.accepted(release, sent)])

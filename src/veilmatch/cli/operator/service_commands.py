@@ -123,7 +123,7 @@ def work(
                 _tell(done, metrics, voice)
                 metrics.look(tables, system_clock)
                 voice.goes_on()
-                is_left = drain and store.pending_count()[0] > 0
+                is_left = drain and not store.is_drained()
             except UnavailableError as exc:  # a server that restarts ends no worker
                 if once or drain:
                     raise
