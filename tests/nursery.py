@@ -14,16 +14,16 @@ from types import TracebackType
 from typing import Self
 
 LOG = ("uvicorn", "veilmatch.cli.auditor.log_commands", "veilmatch.logstore.witness_app")
-# A killed worker's lease would hold up the next one for a quarter of an hour.
+# A killed worker's lease would hold up the next one for a quarter of an hour. One of no length
+# would let two workers take a segment from each other until it is held for an operator.
 SERVICE = (
     "veilmatch.cli.operator.serve_commands",
     "veilmatch.cli.operator.service_commands",
     "veilmatch.cli.operator.action_commands",
-    "veilmatch.jobs.worker:LEASE_S=0",
+    "veilmatch.jobs.worker:LEASE_S=2",
 )
-# Leases of no length are for one worker at a time: two would take a segment from each other,
-# at every try, until it is held for an operator.
-SEVERAL_WORKERS = (*SERVICE, "veilmatch.jobs.worker:LEASE_S=2")
+# For one worker at a time, whose every try shall follow the last one at once.
+ONE_WORKER = (*SERVICE, "veilmatch.jobs.worker:LEASE_S=0")
 
 
 class Nursery:

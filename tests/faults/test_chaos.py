@@ -25,7 +25,7 @@ from tests.faults.devices import Senders, make_plan
 from tests.faults.house import House, run_undisturbed
 from tests.integration.service.processes import free_port
 from tests.integration.service.world import World
-from tests.nursery import SEVERAL_WORKERS, Nursery
+from tests.nursery import Nursery
 from tests.tally import Tally
 
 pytestmark = pytest.mark.faults
@@ -68,12 +68,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
         connection.execute("CREATE DATABASE chaos")
     yield Server(folder, url.replace("/postgres?", "/chaos?"))
     postgres.stop(folder)
-
-
-@pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    with Nursery(tmp_path / "programs.log", SEVERAL_WORKERS) as made:
-        yield made
 
 
 class Chaos:

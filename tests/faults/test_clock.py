@@ -17,7 +17,7 @@ from tests.faults.jumping_clock import VARIABLE
 from tests.integration.service.processes import free_port
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import World
-from tests.nursery import SEVERAL_WORKERS, Nursery
+from tests.nursery import SERVICE, Nursery
 from tests.tally import Tally
 
 pytestmark = pytest.mark.faults
@@ -26,7 +26,7 @@ JUMPS = 16
 DAY_S = 86_400
 _SETTINGS = (
     "tests.faults.jumping_clock",
-    *SEVERAL_WORKERS,
+    *SERVICE,
     "veilmatch.service.app:_COLLECT_S=1",
 )
 

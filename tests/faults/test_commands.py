@@ -20,7 +20,7 @@ from tests.faults.house import House, read_ledger, run_undisturbed
 from tests.integration.service.processes import free_port
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import World
-from tests.nursery import SERVICE, Nursery
+from tests.nursery import ONE_WORKER, SERVICE, Nursery
 from tests.tally import Tally
 from veilmatch.cli.all_tables import load_tables
 from veilmatch.hashlist.hash_list import sign_hash_list
@@ -183,7 +183,7 @@ def test_killed_collections(
 @pytest.fixture(scope="module")
 def drivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
     """Commands whose runs on an engine have many small shards."""
-    loaded = (*SERVICE, "veilmatch.cli.publisher.build_commands", "tests.faults.small_shards")
+    loaded = (*ONE_WORKER, "veilmatch.cli.publisher.build_commands", "tests.faults.small_shards")
     root = str(Path(__file__).parents[2])
     paths = [root, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     environment = {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
@@ -212,7 +212,7 @@ def _write_lists(folder: Path) -> list[object]:
 def test_killed_builds_on_an_engine(
     engine: str, kills: int, drivers: Nursery, tmp_path: Path, tally: Tally
 ) -> None:
-    """One release, one secret that is its own, and nothing of the killed runs."""
+    """Each release has a secret that is its own, and nothing is left of the killed runs."""
     if engine.startswith("dask"):
         pytest.importorskip("distributed", reason="the engine is an extra that is not installed")
     site, secrets, runs = tmp_path / "site", tmp_path / "secrets", tmp_path / "runs"
@@ -237,7 +237,9 @@ def test_killed_builds_on_an_engine(
     manifest = ReleaseSite(site).read_manifest(released.release_id)
     secret = FileKeyProvider(secrets).load(released.release_id)
     assert secret.public == manifest.public, "the secret that is kept opens this table"
-    assert len(list(secrets.iterdir())) == 1, "and no other is kept"
+    # A kill may come too late: that build made a release, and the next one another.
+    made = {one.hex() for one in ReleaseSite(site).release_ids()}
+    assert {one.stem for one in secrets.iterdir()} == made, "and none without a release"
     assert not list((runs / "shards").iterdir())
     assert drivers.own_tracebacks() == []
 
@@ -264,6 +266,9 @@ def test_killed_workers_on_an_engine(
             time.sleep(0.01)
         time.sleep(chance.uniform(0.0, 0.1))
         tally.kill("driver", drivers.kill(child) == -signal.SIGKILL)
+        with open_store(house.data) as store:
+            if store.work.pending_count() == (0, 0):
+                break  # that kill came too late
     assert drivers.run(*work) == 0, drivers.log[-3000:]
     assert not list((house.data / "shards").iterdir())
     house.drain()

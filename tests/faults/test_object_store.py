@@ -17,7 +17,7 @@ from tests.faults.house import House, run_undisturbed
 from tests.faults.object_store import BUCKET, object_store
 from tests.integration.service.processes import free_port
 from tests.integration.service.world import World
-from tests.nursery import SEVERAL_WORKERS, Nursery
+from tests.nursery import SERVICE, Nursery
 from tests.tally import Tally
 from veilmatch.service.app import SEGMENTS, STORE_KEY
 
@@ -39,7 +39,7 @@ def test_a_slow_and_failing_object_store(
     first = range(0, len(plan.batches), 2)
     with (
         object_store(tmp_path) as store,
-        Nursery(log, SEVERAL_WORKERS, store.environment) as nursery,
+        Nursery(log, SERVICE, store.environment) as nursery,
     ):
         blobs = f"s3://{BUCKET}/some/prefix"
         house = House(nursery, world, tmp_path / "data", url, blobs, elsewhere=tmp_path / "far")

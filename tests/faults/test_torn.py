@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.faults.devices import Senders, make_plan
 from tests.faults.house import House, outcome_of, read_ledger, run_undisturbed
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import World
-from tests.nursery import Nursery
+from tests.nursery import ONE_WORKER, Nursery
 from tests.tally import Tally
 from veilmatch.service.app import SEGMENTS
 from veilmatch.store.segments import segment_path
@@ -38,6 +39,13 @@ class Segment:
     @property
     def ids(self) -> set[tuple[bytes, bytes]]:
         return {(account, asset_id) for account, asset_id, _, _ in self.rows}
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> Iterator[Nursery]:
+    """Its worker tries a damaged segment as often as it may, at once."""
+    with Nursery(tmp_path / "programs.log", ONE_WORKER) as made:
+        yield made
 
 
 def _segments(house: House) -> list[Segment]:

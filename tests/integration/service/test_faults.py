@@ -17,7 +17,7 @@ import pytest
 from tests.integration.service.processes import free_port
 from tests.integration.service.stores import OpenStore, open_store
 from tests.integration.service.world import SMALL, Device, World
-from tests.nursery import SERVICE, Nursery
+from tests.nursery import ONE_WORKER, SERVICE, Nursery
 from tests.tally import Tally
 from veilmatch.voucher.asset import Kind
 
@@ -153,7 +153,7 @@ def test_killed_worker_opens_what_an_undisturbed_one_opens(
     killed = killed_opening = 0
     work: list[str | Path] = ["work", "--data", disturbed, "--site", world.site]
     work += ["--secrets", world.secrets]
-    with Nursery(tmp_path / "work.log", SERVICE) as nursery:
+    with Nursery(tmp_path / "work.log", ONE_WORKER) as nursery:
         for _ in range(KILLS):  # while segments wait
             running = nursery.start(*work, "--once")
             time.sleep(chance.uniform(0.0, 0.1))
