@@ -189,6 +189,15 @@ class HistoryChecks:
             return False
         return True
 
+    def _revoked(self) -> set[bytes]:
+        """Digests that revocations in force name (S-7)."""
+        return {
+            subject.sha256
+            for one in self._of(EntryKind.REVOCATION)
+            if _number(one.statement.predicate["effective_at"]) <= self._release.now_s
+            for subject in one.statement.subjects
+        }
+
     # 22. nothing in the log revokes the release, its lists or its keys
     def check_revocations(self) -> None:
         """Make it. Raises VerificationError."""
@@ -202,12 +211,8 @@ class HistoryChecks:
             ours[statement.to_entry()] = ours[statement.subjects[0].sha256] = "a list of it"
         signers = verify_envelope(checks.bundle.release.envelope, checks.trust.parties).signers
         ours |= {bytes.fromhex(key.key_id): "a key that signed it" for key in signers}
-        for one in self._of(EntryKind.REVOCATION):
-            if _number(one.statement.predicate["effective_at"]) > checks.now_s:
-                continue
-            for subject in one.statement.subjects:
-                if subject.sha256 in ours:
-                    raise VerificationError(f"{ours[subject.sha256]} was revoked in the log")
+        for digest in ours.keys() & self._revoked():
+            raise VerificationError(f"{ours[digest]} was revoked in the log")
 
     # 23. a calibration supports what the manifest declares of false matches
     def check_calibration(self) -> Skipped | str:
@@ -222,11 +227,13 @@ class HistoryChecks:
     # 24. certificates of the release are by the providers they name
     def check_certificates(self) -> Skipped | str:
         """Make it, and say whose there are. Raises SignatureError, TableError."""
-        names = set()
+        names, revoked = set(), self._revoked()
         commitments = {source.commitment for source in self._release.sources}
         for one in self._of(EntryKind.CERTIFICATE):
             said = one.statement.predicate
             if said["release_id"] != self._release.release.predicate["release_id"]:
+                continue
+            if one.statement.to_entry() in revoked:
                 continue
             who = (said["provider"], said["jurisdiction"])
             if who not in {(key.party, key.jurisdiction) for key in one.signers}:
@@ -264,13 +271,18 @@ class HistoryChecks:
     def check_software(self) -> Skipped | str:
         """Make it, and say which version it is. Raises VerificationError."""
         known: dict[bytes, str] = {}
+        entries: dict[bytes, set[bytes]] = {}
         for one in self._of(EntryKind.SOFTWARE):
             version = str(one.statement.predicate["version"])
-            known |= {subject.sha256: version for subject in one.statement.subjects}
+            for subject in one.statement.subjects:
+                known[subject.sha256] = version
+                entries.setdefault(subject.sha256, {subject.sha256}).add(one.statement.to_entry())
         if not self._software:
             return Skipped("no software was given")
         if self._software not in known:
             raise VerificationError("the software's digest is not in the log")
+        if entries[self._software] & self._revoked():
+            raise VerificationError("the software was revoked in the log")
         return f"version {known[self._software]}"
 
 

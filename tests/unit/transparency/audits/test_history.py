@@ -334,6 +334,16 @@ def test_a_certificate_of_this_release() -> None:
         assert outcomes(audited(other))[24] is Outcome.SKIPPED
 
 
+def test_a_revoked_certificate_counts_no_more() -> None:
+    sealed = _certify()
+    later = _revoke(sealed[0].to_entry(), "certificate", at=NOW + 1)
+    assert outcomes(audited(sealed, later))[24] is Outcome.OK
+    now = _revoke(sealed[0].to_entry(), "certificate")
+    report = audited(sealed, now)
+    assert outcomes(report)[24] is Outcome.SKIPPED
+    assert "certified by" not in report.facts
+
+
 @pytest.mark.attacks
 def test_a_certificate_in_the_name_of_another() -> None:
     for one in (_certify(by=TWO), _certify(jurisdiction="FR"), _certify(of=b"x" * 32)):
@@ -375,3 +385,19 @@ def test_software_that_is_not_in_the_log() -> None:
     hand = AtHand(software=hash_software(b"changed"))
     for one in (_software(b"program"), _software(b"changed", by=STRANGER)):
         assert failure(audited(one, at_hand=hand)) == (26, "VerificationError")
+
+
+@pytest.mark.attacks
+def test_software_that_was_revoked() -> None:
+    hand = AtHand(software=hash_software(b"program"))
+    stated = _software(b"program")
+    for digest in (hash_software(b"program"), stated[0].to_entry()):
+        revoked = _revoke(digest, "software")
+        assert failure(audited(stated, revoked, at_hand=hand)) == (26, "VerificationError")
+        assert outcomes(audited(stated, revoked))[26] is Outcome.SKIPPED
+    for other in (
+        _revoke(b"x" * 32, "software"),
+        _revoke(stated[0].to_entry(), "software", at=NOW + 1),
+        _revoke(stated[0].to_entry(), "software", by=STRANGER),
+    ):
+        assert outcomes(audited(stated, other, at_hand=hand))[26] is Outcome.OK
