@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, select, update
 
 from veilmatch.actions.endpoints import Endpoints
 from veilmatch.actions.sending import Outcome, Request, Sender
@@ -25,7 +25,7 @@ from veilmatch.actions.tables import action_delivery, action_endpoint, action_me
 from veilmatch.clock import DAY_S, HOUR_S
 from veilmatch.errors import ConfigError
 from veilmatch.store.database import Database
-from veilmatch.store.statements import insert
+from veilmatch.store.statements import insert, is_past
 from veilmatch.wire import to_canonical_json
 
 LEASE_S = 60
@@ -262,11 +262,6 @@ def _is(number: int, endpoint_id: bytes) -> ColumnElement[bool]:
     return and_(done.number == number, done.endpoint_id == endpoint_id)
 
 
-def _is_past(moment: ColumnElement[int], now: int, longest_s: int) -> ColumnElement[bool]:
-    """Say whether a moment has come; one further away than any can be: the clock was set back."""
-    return or_(moment <= now, moment > now + 2 * longest_s)
-
-
 def _due(now: int) -> Any:
     """Build the query for one delivery that is due and stands in front for its account."""
     done, front = action_delivery.c, action_delivery.alias("front")
@@ -299,8 +294,8 @@ def _due(now: int) -> Any:
         .where(
             and_(
                 done.state == "waiting",
-                _is_past(done.next_attempt_at, now, LAST_PAUSE_S),
-                _is_past(done.lease_expires_at, now, LEASE_S),
+                is_past(done.next_attempt_at, now, LAST_PAUSE_S),
+                is_past(done.lease_expires_at, now, LEASE_S),
                 action_endpoint.c.state == "active",
                 ~exists(blocked),
             )

@@ -3,7 +3,7 @@
 A wrong clock cannot be told from a long stop. Both are a gap between two looks, and after
 either of them destruction can wait for a day, while it could never be taken back.
 
-Spec: ``spec/55-ingest.md`` section 3.
+Spec: ``spec/55-ingest.md`` section 3, ``spec/65-review.md`` rule K-5.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SEEN, _HELD_UNTIL = "clock seen", "clock held until"
 
 
 class ClockWatch:
-    """Looks at the clock at every collection, and keeps what it saw in the database.
+    """Looks at the clock before anything is destroyed, and keeps what it saw in the database.
 
     Args:
         database: The store's database.

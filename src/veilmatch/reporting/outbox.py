@@ -25,10 +25,12 @@ from veilmatch.reporting.tables import FileState, State
 from veilmatch.store.crypter import Crypter
 from veilmatch.store.database import Database
 from veilmatch.store.files import PRIVATE_MODE, read_file, write_atomic
+from veilmatch.store.statements import is_past
 from veilmatch.wire import Fields, check_length, parse_canonical_json, to_canonical_json
 
 REPORT_KEY_LEN = 16
 MAX_FILE_LEN = 256 << 20
+PAUSE_S = 3600  # no pause between two tries is longer, unless settings say so
 _ID_LEN = 16
 _RESTING = (State.FINISHED.value, State.DEAD.value)
 
@@ -195,14 +197,16 @@ class Outbox:
 
     # -- leases -------------------------------------------------------------------------
 
-    def lease(self, now: int, lease_s: int, bodies: Sequence[str]) -> Lease | None:
-        """Lease the report that has been due longest; None if none is due."""
+    def lease(
+        self, now: int, lease_s: int, bodies: Sequence[str], pause_s: int = PAUSE_S
+    ) -> Lease | None:
+        """Lease the report due longest; None if none is. No pause is longer than ``pause_s``."""
         report = tables.outbox_report.c
         due = and_(
             report.state.not_in(_RESTING),
             report.body.in_(bodies),
-            report.next_attempt_at <= now,
-            report.lease_expires_at <= now,
+            is_past(report.next_attempt_at, now, pause_s),
+            is_past(report.lease_expires_at, now, lease_s),
         )
         query = (
             select(report.report_key, report.body)

@@ -100,7 +100,13 @@ class ReportWorker:
 
     def run_one(self) -> bool:
         """Take one due report as far as it goes. Returns False if none is due."""
-        lease = self._outbox.lease(self._clock(), self._settings.lease_s, sorted(self._bodies))
+        settings = self._settings
+        lease = self._outbox.lease(
+            self._clock(),
+            settings.lease_s,
+            sorted(self._bodies),
+            max(settings.max_s, settings.hold_s),
+        )
         if lease is None:
             return False
         try:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 # PostgreSQL's fixed numbers of types
@@ -22,6 +22,19 @@ def insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.I
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).execution_options(preserve_rowcount=True)
     return sqlite.insert(table).execution_options(preserve_rowcount=True)
+
+
+def is_past(moment: ColumnElement[int], now: int, longest_s: int) -> ColumnElement[bool]:
+    """Say whether a moment has come: the end of a lease or of a pause.
+
+    One that lies further ahead than any that is set now was set before the clock was set back.
+
+    Args:
+        moment: Seconds since 1970.
+        now: Seconds since 1970.
+        longest_s: No lease or pause of this kind is longer, in seconds.
+    """
+    return or_(moment <= now, moment > now + 2 * longest_s)
 
 
 class PackedNumbers:

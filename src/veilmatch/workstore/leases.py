@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, or_
+from sqlalchemy import ColumnElement, Connection, and_
 
 from veilmatch.errors import LeaseError
 from veilmatch.store import schema
 from veilmatch.store.statements import insert
 from veilmatch.workstore.records import Lease
-
-
-def is_over(expires_at: ColumnElement[int], now: int, lease_s: int) -> ColumnElement[bool]:
-    """Say whether a lease has ended.
-
-    One that ends later than any taken now could was taken before the clock was set back.
-    """
-    return or_(expires_at <= now, expires_at > now + 2 * lease_s)
 
 
 def held_by(lease: Lease) -> ColumnElement[bool]:

@@ -25,8 +25,8 @@ from veilmatch.store.blobs import Blobs
 from veilmatch.store.crypter import Crypter, open_body
 from veilmatch.store.database import Database, add_to_counter
 from veilmatch.store.segments import SegmentShelf, cut_body
-from veilmatch.store.statements import insert
-from veilmatch.workstore.leases import held_by, is_over, lost_lease, queue_for_operator
+from veilmatch.store.statements import insert, is_past
+from veilmatch.workstore.leases import held_by, lost_lease, queue_for_operator
 from veilmatch.workstore.records import (
     AccountLease,
     Lease,
@@ -67,7 +67,7 @@ class WorkStore:
             table.state == "sealed",
             table.location == self._shelf.location,
             table.not_before <= now,
-            is_over(table.lease_expires_at, now, lease_s),
+            is_past(table.lease_expires_at, now, lease_s),
         )
         chosen = select(table.segment_id).where(and_(free, table.attempts < MAX_ATTEMPTS))
         with self._database.transaction() as connection:
@@ -305,7 +305,7 @@ class WorkStore:
         account = schema.account.c
         free = and_(
             account.share_version != account.checked_version,
-            is_over(account.open_expires_at, now, lease_s),
+            is_past(account.open_expires_at, now, lease_s),
         )
         chosen = select(account.account, account.share_version).where(
             and_(free, account.open_attempts < MAX_ATTEMPTS)

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from tests.unit.casework.following import Office
 from tests.unit.casework.house import ALICE, BOB, LEAD, REPORTER, House, jpeg
 from veilmatch.casework.after.preservation import sweep_files
+from veilmatch.casework.after.progress import ProgressSummary, advance_cases
 from veilmatch.casework.tables import case_decision, case_preservation, review_case
 from veilmatch.errors import ConfigError, PolicyError, StoreError
 from veilmatch.review.decision import Outcome
@@ -62,6 +63,34 @@ def test_nothing_is_destroyed_before_its_time(office: Office) -> None:
     office.house.now += 1
     assert office.keeping.destroy_due() == 1
     assert office.state(case_id) is CaseState.DESTROYED
+
+
+def test_a_clock_that_jumped_closes_and_destroys_nothing(office: Office) -> None:
+    """Neither the time to object nor a term is over because a clock says so."""
+    closed, acted = _closed(office), office.reported(b"b" * 16)
+    stray = office.folder / f"{bytes(16).hex()}.sealed"
+    stray.write_bytes(b"of a decision that is being written")
+
+    def advance(*, is_clock_right: bool = False) -> ProgressSummary:
+        desk = office.house.desk
+        return advance_cases(desk, office.folder, destroys=True, is_clock_right=is_clock_right)
+
+    office.house.now = int(time.time())
+    assert not advance().is_held
+    office.house.now += 3 * YEAR_S
+    for _ in range(2):
+        done = advance()
+        assert done.is_held
+        assert (done.closed, done.destroyed, done.swept) == (0, 0, 0)
+    office.house.now -= 3 * YEAR_S
+    assert not advance().is_held, "set right again"
+    assert office.state(closed) is CaseState.CLOSED
+    assert office.state(acted) is CaseState.ACTED
+    assert stray.exists()
+    office.house.now += 3 * YEAR_S
+    done = advance(is_clock_right=True)
+    assert not done.is_held
+    assert (done.closed, done.destroyed, done.swept) == (1, 2, 1)
 
 
 def test_a_hold_keeps_it_on(office: Office) -> None:

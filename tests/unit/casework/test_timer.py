@@ -110,6 +110,21 @@ def test_a_step_that_was_cut_off_is_taken_over_after_its_lease(
     assert runs == ["other"]
 
 
+def test_a_clock_that_was_set_back_stops_no_step(database: Database, clock: _Clock) -> None:
+    """A step's next time and a dead process's lease may lie a month ahead."""
+    step = TimedStep(ADVANCE, 60, lambda: None)
+    timer, month = ReviewTimer(database, clock, [step]), 30 * 86_400
+    clock.now += month
+    assert timer.run_due().done == [ADVANCE]
+    clock.now -= month
+    assert timer.run_due().done == [ADVANCE]
+    assert timer.run_due().done == []
+    clock.now += month
+    assert timer._lease(step) is not None  # and dies
+    clock.now -= month - 60
+    assert timer.run_due().done == [ADVANCE]
+
+
 def test_who_lost_the_lease_does_not_end_the_next_ones(database: Database, clock: _Clock) -> None:
     def slow() -> None:
         clock.now += LEASE_S  # another one takes over meanwhile

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.casework.following import Office
 from tests.unit.casework.house import ALICE, BOB, House, jpeg, opened
 from veilmatch.cli.main import run
+from veilmatch.intakestore.clock_watch import ClockWatch
 from veilmatch.logstore.state import save_note_key
 from veilmatch.review.decision import Outcome
 from veilmatch.store.crypter import load_crypter
@@ -72,8 +73,15 @@ def test_queue_figures_kept(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert run(["review", "hold", "xx", *where, "--reason", "no"]) == 2
     assert run(["review", "hold", case, *where, "--reason", " "]) == 2
     capsys.readouterr()
-    advanced = _json(capsys, "review", "advance", *where, "--appeal-days", "0", "--destroy")
-    assert (advanced["closed"], advanced["destroyed"]) == (2, 1)
+    advance = ("review", "advance", *where, "--appeal-days", "0", "--destroy")
+    database = Database(data / "store.sqlite")
+    ClockWatch(database, lambda: 1).may_destroy()
+    database.close()
+    held = _json(capsys, *advance)
+    assert held["is_held"], "the last look at the clock is long ago"
+    assert (held["closed"], held["destroyed"]) == (1, 0)
+    advanced = _json(capsys, *advance, "--clock-is-right")
+    assert (advanced["closed"], advanced["destroyed"]) == (1, 1)
     cases = _json(capsys, "cases", "list", *where)["cases"]
     assert isinstance(cases, list)
     states = [one["state"] for one in cases]

@@ -283,6 +283,22 @@ def test_a_worker_that_slept_too_long_changes_nothing(house: House) -> None:
     _check_sent(house)
 
 
+def test_a_clock_that_was_set_back_holds_no_report_up(house: House) -> None:
+    """The pause after a failure, or a dead worker's lease, may lie a month ahead."""
+    house.queue()
+    month = 30 * 86_400
+    house.clock.now += month
+    assert house.outbox.lease(house.clock(), SETTINGS.lease_s, [NAME]) is not None
+    house.clock.now -= month
+    slow = house.outbox.lease(house.clock(), SETTINGS.lease_s, [NAME])
+    assert slow is not None
+    pause = {"next_attempt_at": house.clock() + month + SETTINGS.max_s}
+    house.outbox.advance(slow, house.clock(), SETTINGS.lease_s, values=pause)
+    house.outbox.release(slow)
+    house.worker().run_due()
+    _check_sent(house)
+
+
 def test_a_worker_overtaken_while_it_opens_takes_its_report_back(house: House) -> None:
     house.queue()
     worker, submit = house.worker(), house.body.open_report

@@ -25,6 +25,7 @@ from veilmatch.casework.tables import (
     review_case,
 )
 from veilmatch.errors import ProtocolError
+from veilmatch.intakestore.clock_watch import ClockWatch
 from veilmatch.privatelog.log import LogEntry
 from veilmatch.report.body import Step
 from veilmatch.reporting.tables import State, outbox_receipt, outbox_report
@@ -61,13 +62,19 @@ class ProgressSummary:
     closed: int = 0
     destroyed: int = 0
     swept: int = 0
+    is_held: bool = False  # the clock jumped: nothing was closed or destroyed for its age
 
 
 class Progress:
-    """Moves cases on, each in a transaction of its own."""
+    """Moves cases on, each in a transaction of its own.
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    Args:
+        desk: Where the cases are.
+        believes_ages: Close what users had long enough to object to; not after a clock jumped.
+    """
+
+    def __init__(self, desk: Desk, *, believes_ages: bool = True) -> None:
+        self._desk, self._believes_ages = desk, believes_ages
 
     def run(self) -> ProgressSummary:
         """Do everything that is due now."""
@@ -221,7 +228,8 @@ class Progress:
             and_(reached, event.at <= self._desk.clock() - self._desk.policy.appeal_s)
         )
         acted = and_(case.state == CaseState.ACTED.value, overdue)
-        return self._read(select(case.case_id).where(or_(ended, acted)))
+        closable = or_(ended, acted) if self._believes_ages else ended
+        return self._read(select(case.case_id).where(closable))
 
     def _close(self, connection: Connection, case_id: bytes) -> bool:
         loaded = hold_case(connection, self._desk, case_id)
@@ -231,19 +239,30 @@ class Progress:
         return True
 
 
-def advance_cases(desk: Desk, files: Path, *, destroys: bool) -> ProgressSummary:
+def advance_cases(
+    desk: Desk, files: Path, *, destroys: bool, is_clock_right: bool = False
+) -> ProgressSummary:
     """Move cases on, destroy what is due where that is wanted, sweep what no report names.
+
+    After the clock jumped nothing is closed, destroyed or swept for its age, for a day.
 
     Args:
         desk: Where the cases are.
         files: Folder of the outbox's sealed files.
         destroys: Destroy closed cases whose term is over.
+        is_clock_right: A person says so: ages are believed whatever the clock did.
+
+    Source: spec/65-review.md rule K-5.
     """
 
     def erase(blob_id: bytes) -> None:
         (files / f"{blob_id.hex()}.sealed").unlink(missing_ok=True)
 
-    done = Progress(desk).run()
+    believes_ages = ClockWatch(desk.database, desk.clock).may_destroy() or is_clock_right
+    done = Progress(desk, believes_ages=believes_ages).run()
+    done.is_held = not believes_ages
+    if not believes_ages:
+        return done
     if destroys:
         done.destroyed = Keeping(desk, erase).destroy_due()
     done.swept = sweep_files(desk, files)

@@ -16,7 +16,7 @@ from sqlalchemy import and_, select, update
 from veilmatch.casework.tables import review_timer
 from veilmatch.errors import Error, StoreError
 from veilmatch.store.database import Database
-from veilmatch.store.statements import insert
+from veilmatch.store.statements import insert, is_past
 
 ADVANCE, HEAD, FEEDBACK = "advance", "head", "feedback"
 LEASE_S = 600
@@ -108,7 +108,13 @@ class ReviewTimer:
             # One conditional change: of two processes that try at once, one sees no row.
             taken = connection.execute(
                 update(review_timer)
-                .where(and_(row.step == step.name, row.due_at <= now, row.lease_expires_at <= now))
+                .where(
+                    and_(
+                        row.step == step.name,
+                        is_past(row.due_at, now, max(step.every_s, _RETRY_MAX_S)),
+                        is_past(row.lease_expires_at, now, LEASE_S),
+                    )
+                )
                 .values(lease_token=token, lease_expires_at=now + LEASE_S)
             )
             return token if taken.rowcount else None

@@ -18,7 +18,7 @@ from veilmatch.casework.measures.figures import Measures
 from veilmatch.casework.measures.publishing import head_name, state_head
 from veilmatch.casework.queue import Queue
 from veilmatch.cli.auditor.log_commands import write_signed
-from veilmatch.cli.console import print_json, say
+from veilmatch.cli.console import print_json, say, warn
 from veilmatch.cli.options import AsJson, Data, DatabaseUrl
 from veilmatch.cli.reviewer.case_commands import open_store
 from veilmatch.clock import DAY_S, system_clock
@@ -101,18 +101,32 @@ def advance(
     data: Data,
     appeal_days: Annotated[int, typer.Option(min=0, help="How long a user may object.")] = 180,
     destroy: Annotated[bool, typer.Option(help="Destroy closed cases whose term is over.")] = False,
+    clock_is_right: Annotated[
+        bool, typer.Option(help="You looked: close and destroy also after the clock jumped.")
+    ] = False,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move cases on: receipts into the log, reported, acted, closed. Run it by a timer."""
+    """Move cases on: receipts into the log, reported, acted, closed. Run it by a timer.
+
+    Nothing is closed or destroyed for its age within a day of a gap of more than an hour
+    between two looks at the clock; where serve runs, it looks all the time.
+    """
     policy = ReviewPolicy(appeal_s=appeal_days * DAY_S)
     with open_store(data, database) as (opened, crypter):
         desk = Desk(opened, crypter, system_clock, policy)
-        done = advance_cases(desk, data / REPORT_FILES, destroys=destroy)
+        done = advance_cases(
+            desk, data / REPORT_FILES, destroys=destroy, is_clock_right=clock_is_right
+        )
     say(f"{done.receipts} receipts, {done.reported} reported, {done.acted} acted on")
     say(f"{done.appealed} appeals opened, {done.closed} closed, {done.destroyed} destroyed")
     if done.swept:
         say(f"{done.swept} sealed files without a report deleted")
+    if done.is_held:
+        warn(
+            "the clock jumped, or nobody looked at it for an hour: nothing was closed or destroyed"
+        )
+        warn("hint: it goes on after a day; --clock-is-right if you looked at it")
     if as_json:
         print_json(vars(done))
 

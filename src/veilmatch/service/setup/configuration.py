@@ -21,6 +21,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from veilmatch.access.gate.usage import Quotas
 from veilmatch.access.login.sites import OidcSettings, PasskeySite
+from veilmatch.clock import DAY_S
 from veilmatch.errors import ConfigError
 from veilmatch.intakestore.limits import IntakeLimits, RetentionLimits
 from veilmatch.review.decision import Scheme
@@ -32,7 +33,7 @@ from veilmatch.service.settings import ServiceSettings
 from veilmatch.store.files import read_file
 
 PREFIX = "VEILMATCH_SERVE_"
-_YEAR_S = 366 * 86_400
+_YEAR_S = 366 * DAY_S
 _Seconds = Annotated[int, Field(ge=0, le=_YEAR_S)]
 _Count = Annotated[int, Field(ge=0, le=1 << 50)]
 _Port = Annotated[int, Field(ge=0, le=65_535)]
@@ -82,13 +83,13 @@ class ServeConfiguration(BaseSettings):
     deletions_per_day: _Count = 1_000_000
     device_quota: _Count = 64
     alarm_age_s: _Seconds = 48 * 3600
-    hard_age_s: _Seconds = 7 * 86_400
+    hard_age_s: _Seconds = 7 * DAY_S
     mark_age_days: Annotated[int, Field(ge=1, le=36_500)] = 400
     batch_count: Annotated[int, Field(ge=1, le=1 << 20)] = 1000
 
     review_every_s: _Seconds = 60
     review_destroy: bool = False
-    head_every_s: _Seconds = 86_400
+    head_every_s: _Seconds = DAY_S
     head_log_key: Path | None = None
     head_key: Path | None = None
     heads: Path | None = None
@@ -98,11 +99,11 @@ class ServeConfiguration(BaseSettings):
     feedback_jurisdiction: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "US"
 
     appeal_days: Annotated[int, Field(ge=0, le=36_500)] = 180
-    claim_s: Annotated[int, Field(ge=60, le=86_400)] = 1800
+    claim_s: Annotated[int, Field(ge=60, le=DAY_S)] = 1800
     scheme: Literal["plain", "industry", "uk"] = "plain"
     golden_per_case: Annotated[int, Field(ge=0, le=5)] = 0
     exposure_budget: Annotated[int, Field(ge=1, le=1 << 30)] = 200
-    exposure_window_s: Annotated[int, Field(ge=1, le=_YEAR_S)] = 86_400
+    exposure_window_s: Annotated[int, Field(ge=1, le=_YEAR_S)] = DAY_S
     exposure_spell_s: Annotated[int, Field(ge=1, le=_YEAR_S)] = 2700
     exposure_break_s: Annotated[int, Field(ge=1, le=_YEAR_S)] = 900
     hash_sharing_agreement: bool = False
@@ -184,7 +185,7 @@ class ServeConfiguration(BaseSettings):
             claim_s=self.claim_s,
             scheme=Scheme(self.scheme),
             golden_per_case=self.golden_per_case,
-            appeal_s=self.appeal_days * 86_400,
+            appeal_s=self.appeal_days * DAY_S,
             exposure=ExposurePolicy(
                 self.exposure_budget,
                 self.exposure_window_s,
