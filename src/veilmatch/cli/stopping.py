@@ -7,8 +7,28 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server(Protocol):
+    """What can be asked to stop: ``uvicorn.Server``, which may not be installed."""
+
+    should_exit: bool
+
+
+def stop_at_signal(server: Server) -> None:
+    """Let SIGTERM stop a server also before it looks at signals itself, and end in order.
+
+    uvicorn does so once it runs; after it has stopped it hands the signal on, and being asked
+    to stop is no failure. Call it before anything says that the server is there.
+    """
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    signal.signal(signal.SIGTERM, note)
 
 
 @contextmanager

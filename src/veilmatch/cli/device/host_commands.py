@@ -14,6 +14,7 @@ import typer
 
 from veilmatch.cli.console import err, print_json, say
 from veilmatch.cli.device.client_commands import app as client_app
+from veilmatch.cli.stopping import stop_at_signal
 from veilmatch.client.policy_file import load_policy
 from veilmatch.client.session import ClientOptions
 from veilmatch.errors import ConfigError, UnavailableError
@@ -182,7 +183,6 @@ def sidecar(
         send_every_s=send_every,
     )
     application = create_sidecar(settings, ClientOptions(threads=threads))
-    say(f"sidecar on http://{host}:{port}/scan")
     server = uvicorn.Server(
         uvicorn.Config(
             application,
@@ -195,8 +195,8 @@ def sidecar(
             server_header=False,
         )
     )
-    # uvicorn raises the signal again once it has stopped in order: then nothing is left to do.
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: None)
+    stop_at_signal(server)
+    say(f"sidecar on http://{host}:{port}/scan")
     server.run()
     if not server.started:
         raise UnavailableError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from starlette.routing import BaseRoute, Mount
 
 from veilmatch.cli.console import say
 from veilmatch.cli.operator.review_timer import review_timer
+from veilmatch.cli.stopping import stop_at_signal
 from veilmatch.clock import system_clock
 from veilmatch.errors import ConfigError, UnavailableError
 from veilmatch.service.app import Surroundings, create_app, open_data
@@ -207,14 +207,14 @@ def run_service(chosen: ServeConfiguration) -> None:
         stack.enter_context(served_metrics(chosen.metrics_port, metrics, say))
         host, port = listener.getsockname()[:2]
         scheme = "https" if "ssl_certfile" in options else "http"
+        server = uvicorn.Server(uvicorn.Config(app, **options))
+        stop_at_signal(server)
         say(f"serving on {scheme}://{host}:{port} (Ctrl-C stops)")
         take_over_logging(events)
         events.say("service started", port=port)
-        # uvicorn hands the signal on after it has stopped; being asked to stop is no failure.
-        signal.signal(signal.SIGTERM, lambda _number, _frame: None)
         gc.collect()
         gc.freeze()  # what is loaded stays: it is not looked through again and again
-        uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listener])
+        server.run(sockets=[listener])
         events.say("service stopped")
 
 
