@@ -8,7 +8,7 @@ the segment is finished, then forgotten. Spec: ``spec/57-matching.md``; ADR 56.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from veilmatch.errors import EncodingError
@@ -25,6 +25,7 @@ from veilmatch.voucher.voucher import VoucherLayout, parse_voucher
 from veilmatch.wire import RELEASE_ID_LEN, Reader, length_prefixed
 
 SHARD_VOUCHERS = 256
+_KIND = "matching"
 _OUTCOMES = {MatchOutcome.NO_MATCH: 0, MatchOutcome.MATCH: 1, MatchOutcome.INVALID: 2}
 _BY_CODE = {code: outcome for outcome, code in _OUTCOMES.items()}
 
@@ -110,7 +111,7 @@ class EngineMatcher:
             content.update(body)
         binding = digest("match run", release_id, content.digest())
         count = -(-len(bodies) // SHARD_VOUCHERS)
-        shard_map = ShardMap("matching", match_order, count, read_input, binding)
+        shard_map = ShardMap(_KIND, match_order, count, read_input, binding)
         run = map_shards(shard_map, self._engine, self._ledger, self._report)
         self._runs.append(run.run_id)
         return [
@@ -121,3 +122,15 @@ class EngineMatcher:
         """Forget the runs of a segment that is finished."""
         while self._runs:
             self._ledger.forget(self._runs.pop())
+
+    def forget_ended(self, is_any_begun: Callable[[], bool]) -> None:
+        """Forget what drivers left that were killed after their segment was finished.
+
+        Args:
+            is_any_begun: Says whether any segment that waits was ever begun. If none was, no
+                run that was there before is of use to anybody.
+        """
+        ended = self._ledger.list_runs(_KIND)  # before asking: a run that begins now is left
+        if ended and not is_any_begun():
+            for run_id in ended:
+                self._ledger.forget(run_id)

@@ -72,6 +72,10 @@ class Matcher(Protocol):
         """Forget what it kept: the segment is finished."""
         ...
 
+    def forget_ended(self, is_any_begun: Callable[[], bool]) -> None:
+        """Forget what was kept for segments that others finished."""
+        ...
+
 
 @dataclass
 class WorkSummary:
@@ -144,6 +148,8 @@ class Worker:
         """
         summary = WorkSummary()
         self._work.forget_done_segments()
+        if self._matcher is not None:
+            self._matcher.forget_ended(self._work.is_any_begun)
         while not self._is_stopping():
             lease = self._work.lease_segment(self._clock(), LEASE_S)
             if lease is None:

@@ -109,6 +109,12 @@ class ShardLedger:
         connection.execute(done.delete().where(which))
         return None
 
+    def list_runs(self, kind: str) -> list[bytes]:
+        """List the runs of a kind that were begun and not forgotten."""
+        run = tables.shard_run.c
+        with self._database.transaction() as connection:
+            return list(connection.execute(select(run.run_id).where(run.kind == kind)).scalars())
+
     def forget(self, run_id: bytes) -> None:
         """Delete a run: rows first, then files."""
         run, done = tables.shard_run, tables.shard_done

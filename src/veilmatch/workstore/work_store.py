@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, update
 
 from veilmatch.errors import StoreError
 from veilmatch.ingest.ledger import State
@@ -153,11 +153,14 @@ class WorkStore:
         """Return how many segments wait (sealed or open) and how many vouchers they hold."""
         table = schema.segment.c
         with self._database.transaction() as connection:
-            rows = connection.execute(
-                select(table.voucher_count).where(table.state.in_(("open", "sealed")))
-            ).scalars()
-            counts = list(rows)
+            waiting = table.state.in_(("open", "sealed"))
+            counts = connection.execute(select(table.voucher_count).where(waiting)).scalars().all()
         return len(counts), sum(counts)
+
+    def is_any_begun(self) -> bool:
+        """Say whether a segment that waits was ever begun, by a worker that lives or not."""
+        table = schema.segment.c
+        return self._is_any(and_(table.state == "sealed", table.attempts > 0))
 
     def is_drained(self) -> bool:
         """Say whether nothing waits: no segment, and no account whose shares changed.
@@ -169,10 +172,11 @@ class WorkStore:
             account.share_version != account.checked_version,
             account.open_attempts <= MAX_ATTEMPTS,
         )
+        return not self._is_any(changed) and self.pending_count() == (0, 0)
+
+    def _is_any(self, which: ColumnElement[bool]) -> bool:
         with self._database.transaction() as connection:
-            query = select(account.account).where(changed).limit(1)
-            is_left = connection.execute(query).first() is not None
-        return not is_left and self.pending_count() == (0, 0)
+            return connection.execute(select(literal(1)).where(which).limit(1)).first() is not None
 
     def read_segment(self, lease: Lease) -> list[WaitingVoucher]:
         """Read the vouchers of a leased segment that still wait. Raises StoreError."""
