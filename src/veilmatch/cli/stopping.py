@@ -26,6 +26,7 @@ def stop_at_signal(server: Server) -> None:
     """
 
     def note(_number: int, _frame: FrameType | None) -> None:
+        """Ask the server to end."""
         server.should_exit = True
 
     signal.signal(signal.SIGTERM, note)
@@ -43,6 +44,7 @@ def asked_to_stop() -> Iterator[threading.Event]:
         return
 
     def note(_number: int, _frame: FrameType | None) -> None:
+        """Set the event; from now on Ctrl-C interrupts."""
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select, text
 
+from tests.commands import Captured, run_json
 from tests.integration.service.stores import open_store
 from tests.integration.service.world import Device, World, make_world
 from tests.unit.cli.conftest import Kit, Refused, snapshot
@@ -23,19 +24,10 @@ from veilmatch.hashlist.hash_list import parse_hash_list
 from veilmatch.privatelog.tables import private_entry
 from veilmatch.release import publish
 
-Captured = pytest.CaptureFixture[str]
-
-
-def _json(capfd: Captured, *arguments: str | Path) -> dict[str, object]:
-    capfd.readouterr()
-    assert run([*map(str, arguments), "--json"]) == 0
-    value: dict[str, object] = json.loads(capfd.readouterr().out.strip().splitlines()[-1])
-    return value
-
 
 def test_pictures_are_the_same_for_the_same_seed(tmp_path: Path, capfd: Captured) -> None:
     for name, seed in (("a", "7"), ("b", "7"), ("c", "8")):
-        made = _json(
+        made = run_json(
             capfd,
             *("pictures", tmp_path / name, "--count", "6", "--seed", seed),
             *("--width", "96", "--height", "64"),
@@ -84,7 +76,7 @@ def test_list_of_a_folder_counts_what_it_cannot_hash(
     assert run(["pictures", str(folder), "--count", "4"]) == 0
     (folder / "text.jpg").write_text("no picture")
     (folder / "again.jpg").write_bytes((folder / "picture-000001.jpg").read_bytes())
-    made = _json(
+    made = run_json(
         capfd,
         *("provider", "list", "--key", kit.path("one.key"), "--pictures", folder),
         *("--algorithm", "pdq", "--out", tmp_path / "list"),
@@ -98,7 +90,7 @@ def test_list_of_a_folder_counts_what_it_cannot_hash(
 
 
 def test_keygen_writes_a_private_key_and_a_public_file(tmp_path: Path, capfd: Captured) -> None:
-    made = _json(
+    made = run_json(
         capfd,
         *("provider", "keygen", "--name", "Someone", "--jurisdiction", "NL"),
         *("--out", tmp_path / "a" / "k.key"),
@@ -112,7 +104,7 @@ def test_keygen_writes_a_private_key_and_a_public_file(tmp_path: Path, capfd: Ca
 def test_second_build_follows_the_first(own_kit: Kit, capfd: Captured) -> None:
     first = json.loads(own_kit.path("site/current.json").read_bytes())
     k = own_kit.folder
-    made = _json(
+    made = run_json(
         capfd,
         *("build", "--list", k / "one.list", "--list", k / "two.list"),
         *("--provider", k / "one.json", "--provider", k / "two.json"),
@@ -144,7 +136,7 @@ def test_build_tries_other_nonces_for_a_short_list(
         *("--provider", k / "one.json", "--provider", k / "two.json"),
         *("--site", k / "site", "--secrets", k / "secrets"),
     ]
-    assert _json(capfd, *command)["epoch"] == 2
+    assert run_json(capfd, *command)["epoch"] == 2
     assert len(calls) >= 5
     monkeypatch.setattr(
         publish,
@@ -155,7 +147,7 @@ def test_build_tries_other_nonces_for_a_short_list(
 
 
 def test_doctor(capfd: Captured) -> None:
-    facts = _json(capfd, "doctor")
+    facts = run_json(capfd, "doctor")
     assert facts["server_installed"] is True
     assert facts["backend"] in ("portable", "native")
     assert "pdq" in facts["image_hashes"]  # type: ignore[operator]
@@ -183,7 +175,7 @@ def test_doctor_names_the_server_parts_that_are_missing(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name, *a: None if name == "fastapi" else real(name, *a)
     )
-    facts = _json(capfd, "doctor")
+    facts = run_json(capfd, "doctor")
     assert facts["server_installed"] is False
     assert facts["server_missing"] == {"administration": ["fastapi"]}
 
@@ -213,15 +205,15 @@ def _work(world: World, data: Path) -> list[str | Path]:
 
 
 def test_work_and_cases(world: World, data: Path, tmp_path: Path, capfd: Captured) -> None:
-    assert _json(capfd, *_work(world, data), "--once") == {"vouchers": 16, "segments": 1}
-    assert _json(capfd, *_work(world, data), "--once") == {"vouchers": 0, "segments": 0}
-    listed = _json(capfd, "cases", "list", "--data", data)
+    assert run_json(capfd, *_work(world, data), "--once") == {"vouchers": 16, "segments": 1}
+    assert run_json(capfd, *_work(world, data), "--once") == {"vouchers": 0, "segments": 0}
+    listed = run_json(capfd, "cases", "list", "--data", data)
     assert listed["operator"] == {}
     cases = listed["cases"]
     assert isinstance(cases, list)
     assert [case["pictures"] for case in cases] == [5]
     sheet, case_id = tmp_path / "sheet.png", str(cases[0]["case_id"])
-    made = _json(capfd, "cases", "sheet", case_id, "--data", data, "--out", sheet)
+    made = run_json(capfd, "cases", "sheet", case_id, "--data", data, "--out", sheet)
     assert made == {"pictures": 5, "sheet": str(sheet)}
     with open_store(data) as store:
         query = "SELECT subject, actor, record FROM private_entry WHERE kind = 'case.sheet_written'"
@@ -235,7 +227,7 @@ def test_work_and_cases(world: World, data: Path, tmp_path: Path, capfd: Capture
 
 
 def test_work_drains(world: World, data: Path, capfd: Captured) -> None:
-    done = _json(capfd, *_work(world, data), "--drain", "--interval", "0.05")
+    done = run_json(capfd, *_work(world, data), "--drain", "--interval", "0.05")
     assert done == {"vouchers": 16, "segments": 1}
 
 
@@ -265,7 +257,7 @@ def test_refusals_that_need_a_case(
     world: World, data: Path, tmp_path: Path, capfd: Captured, refused: Refused
 ) -> None:
     assert run([str(one) for one in [*_work(world, data), "--once"]]) == 0
-    listed = _json(capfd, "cases", "list", "--data", data)
+    listed = run_json(capfd, "cases", "list", "--data", data)
     case_id = str(listed["cases"][0]["case_id"])  # type: ignore[index]
     (tmp_path / "folder").mkdir()
     sheet = ["cases", "sheet", case_id, "--data", str(data), "--out"]

@@ -256,6 +256,7 @@ def advance_cases(
     """
 
     def erase(blob_id: bytes) -> None:
+        """Delete the sealed bytes of one file of a report."""
         (files / f"{blob_id.hex()}.sealed").unlink(missing_ok=True)
 
     believes_ages = ClockWatch(desk.database, desk.clock).may_destroy() or is_clock_right

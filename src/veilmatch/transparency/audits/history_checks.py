@@ -270,20 +270,18 @@ class HistoryChecks:
     # 26. the software at hand is one whose digest is in the log
     def check_software(self) -> Skipped | str:
         """Make it, and say which version it is. Raises VerificationError."""
-        known: dict[bytes, str] = {}
-        entries: dict[bytes, set[bytes]] = {}
-        for one in self._of(EntryKind.SOFTWARE):
-            version = str(one.statement.predicate["version"])
-            for subject in one.statement.subjects:
-                known[subject.sha256] = version
-                entries.setdefault(subject.sha256, {subject.sha256}).add(one.statement.to_entry())
         if not self._software:
             return Skipped("no software was given")
-        if self._software not in known:
+        stated = [
+            one.statement
+            for one in self._of(EntryKind.SOFTWARE)
+            if self._software in {subject.sha256 for subject in one.statement.subjects}
+        ]
+        if not stated:
             raise VerificationError("the software's digest is not in the log")
-        if entries[self._software] & self._revoked():
+        if {self._software, *(one.to_entry() for one in stated)} & self._revoked():
             raise VerificationError("the software was revoked in the log")
-        return f"version {known[self._software]}"
+        return f"version {stated[-1].predicate['version']}"
 
 
 def _number(value: Json) -> int:
